@@ -1,0 +1,225 @@
+/* The messages between nodes: node/PROTOCOL.md as C.
+ *
+ * Each message is one MessagePack array [type, request, ...fields in fixed positions]. A request number is chosen by the asker and
+ * comes back in the answer; it is 0 in messages that want no answer. Decoding yields an owned struct with every cap checked;
+ * whether the message is allowed now, and to this sender, is for its handler to say. */
+#ifndef WEFT_BASE_MSG_H
+#define WEFT_BASE_MSG_H
+
+#include "addr.h"
+#include "err.h"
+#include "id.h"
+#include "limits.h"
+
+#define PROTOCOL_VERSION 1
+
+/* Feature bits agreed in HELLO: what both sides state. None are defined yet. */
+#define FEATURES_KNOWN 0u
+
+enum msg_type {
+    MSG_HELLO = 1,     /* dialler: version, features, own record */
+    MSG_WELCOME,       /* the answer, with the same fields */
+    MSG_BYE,           /* this link, or this node, ends */
+    MSG_PING,
+    MSG_PONG,
+    MSG_RECORDS,       /* gossip: signed records */
+    MSG_ERROR,         /* the answer to any request that failed */
+    MSG_JOIN,          /* use a ticket */
+    MSG_JOIN_OK,
+    MSG_QUERY,         /* pipe binding: who has this pipe bound, and where? */
+    MSG_ANSWER,
+    MSG_SHARES,        /* to a `files` pipe: which shares may I see? */
+    MSG_SHARES_OK,
+    MSG_LIST,          /* to a `files` pipe: what is in this folder? */
+    MSG_LIST_OK,
+    MSG_FETCH,         /* to a `files` pipe: send this to my reception object */
+    MSG_FETCH_OK,      /* connected: data may flow */
+    MSG_CANCEL,        /* stop the transfer that this request began */
+    MSG_TYPE_END
+};
+
+/* A signed record as it travels: opaque here, discovery/record.h reads it. */
+struct record_bytes {
+    uint16_t len;
+    uint8_t b[RECORD_BYTES_MAX];
+};
+
+struct msg_hello { /* HELLO and WELCOME */
+    uint32_t version;
+    uint32_t features;
+    struct record_bytes record;
+};
+
+enum bye_reason { BYE_STOPPING, BYE_DUPLICATE, BYE_REFUSED, BYE_FULL, BYE_REASON_COUNT };
+
+struct msg_bye {
+    enum bye_reason reason;
+};
+
+struct msg_ping { /* PING and PONG */
+    uint64_t nonce;
+};
+
+struct msg_records {
+    uint16_t count;
+    struct record_bytes record[GOSSIP_RECORDS_MAX];
+};
+
+struct msg_error {
+    enum err code;
+    char text[ERROR_TEXT_MAX + 1];
+};
+
+/* Proofs are keyed hashes of the ticket's secret over both ids: the secret itself does not travel. */
+struct msg_join { /* JOIN and JOIN_OK */
+    struct tag ticket;
+    uint8_t proof[32];
+};
+
+enum pipe_type { PIPE_UNICAST, PIPE_PROPAGATE, PIPE_TYPE_COUNT };
+
+struct msg_query {
+    struct tag query; /* the asker's number for it, unique for as long as answers may come */
+    struct tag pipe;
+    enum pipe_type type;
+    enum transport transport; /* ANY, or the only one wanted */
+    uint8_t hops;             /* how often it may still be passed on */
+    struct node_id asker;     /* who wants to know */
+    uint8_t wanted_count;     /* peers whose binding is asked for; 0: anyone's */
+    struct node_id wanted[QUERY_VISITED_MAX];
+    uint8_t visited_count; /* nodes that have seen this query */
+    struct node_id visited[QUERY_VISITED_MAX];
+};
+
+struct msg_answer {
+    struct tag query;
+    struct tag pipe;
+    bool found;
+    enum pipe_type type;
+    uint64_t incarnation; /* of the holder: an answer from an earlier life loses */
+    uint32_t life_s;      /* how long the answer may be kept */
+    struct record_bytes holder; /* the signed record of the node that has it bound; empty when not found */
+    uint8_t endpoint_count;     /* best first */
+    struct endpoint endpoint[PIPE_ENDPOINTS_MAX];
+};
+
+/* Requests to a service name the pipe that they come through. */
+struct msg_shares {
+    struct tag pipe;
+    char after[NAME_MAX_BYTES + 1]; /* the last name of the page before, or "" */
+};
+
+enum entry_kind { ENTRY_FILE, ENTRY_DIR, ENTRY_LINK, ENTRY_OTHER, ENTRY_KIND_COUNT };
+
+struct share_info {
+    char name[NAME_MAX_BYTES + 1];
+    enum entry_kind kind; /* FILE or DIR */
+    uint64_t size;        /* of a file; 0 for a folder */
+    bool is_public, writable;
+};
+
+struct msg_shares_ok {
+    bool more;
+    uint16_t count;
+    struct share_info share[SHARES_PAGE_MAX];
+};
+
+/* A path inside a share: components joined by '/', no leading or trailing slash, "" is the share itself. Any bytes but NUL. */
+struct share_path {
+    char share[NAME_MAX_BYTES + 1];
+    uint16_t len;
+    char path[PATH_BYTES_MAX + 1]; /* terminated */
+};
+
+struct msg_list {
+    struct tag pipe;
+    struct share_path at;
+    uint64_t cursor; /* 0, or what the page before said */
+};
+
+struct entry {
+    enum entry_kind kind;
+    uint32_t mode; /* permission bits, 07777 */
+    uint64_t size;
+    int64_t mtime_s;
+    uint32_t mtime_ns;
+    uint16_t name_len;   /* 1..255, any bytes but NUL and '/', not "." or ".." */
+    uint16_t target_len; /* of a link, else 0 */
+    const char *name;    /* into the message (decoding) or the caller's memory (encoding); not terminated */
+    const char *target;
+};
+
+struct msg_list_ok {
+    bool more;
+    uint64_t cursor;
+    uint16_t count;
+    struct entry entry[LIST_ENTRIES_MAX];
+};
+
+/* What a sender must know of a reception object. */
+struct reception_info {
+    struct tag id;
+    uint8_t key[32]; /* one-time */
+    uint8_t streams; /* 1..STREAMS_MAX connections wanted */
+    uint64_t limit;  /* bytes at most */
+    uint32_t deadline_s;
+    uint8_t addr_count; /* where to connect, best first; 0: the receiver cannot accept, the sender is to listen */
+    struct addr addr[RECEPTION_ENDPOINTS_MAX];
+};
+
+struct msg_fetch {
+    struct tag pipe;
+    struct share_path at;
+    struct reception_info reception;
+};
+
+struct msg_fetch_ok {
+    uint8_t streams;    /* how many are connected (or will be accepted) */
+    uint8_t addr_count; /* when the sender listens: where */
+    struct addr addr[RECEPTION_ENDPOINTS_MAX];
+};
+
+struct msg_cancel {
+    uint64_t request; /* the FETCH's number */
+};
+
+/* One decoded or to be encoded message. It is large: allocate it, do not put it on a stack. Names and targets of LIST_OK entries
+ * point into the bytes that were decoded and live as long as they. */
+struct msg {
+    enum msg_type type;
+    uint64_t request;
+    union {
+        struct msg_hello hello;
+        struct msg_bye bye;
+        struct msg_ping ping;
+        struct msg_records records;
+        struct msg_error error;
+        struct msg_join join;
+        struct msg_query query;
+        struct msg_answer answer;
+        struct msg_shares shares;
+        struct msg_shares_ok shares_ok;
+        struct msg_list list;
+        struct msg_list_ok list_ok;
+        struct msg_fetch fetch;
+        struct msg_fetch_ok fetch_ok;
+        struct msg_cancel cancel;
+    };
+};
+
+/* Encodes into `buf` (`cap` at least MSG_BYTES_MAX to be sure). ERR_LIMIT when it does not fit. */
+int msg_encode(const struct msg *m, void *buf, size_t cap, size_t *len);
+/* Decodes and validates all fields. ERR_MALFORMED, ERR_LIMIT; ERR_UNSUPPORTED for an unknown type (type and request are
+ * set then, so that it can be refused by name). */
+int msg_decode(const void *bytes, size_t n, struct msg *m);
+const char *msg_name(enum msg_type type);
+
+/* The one validator of names of nodes, shares and pipes: 1..NAME_MAX_BYTES of UTF-8, no control characters, none of
+ * "/:@\\" and no leading '-' or '.', no space at either end. */
+bool name_valid(const char *name);
+/* The one validator of a file name from a peer: 1..255 bytes, no NUL, no '/', not "." or "..". */
+bool entry_name_valid(const char *name, size_t n);
+/* A path as in struct share_path: "" or valid entry names joined by single slashes. */
+bool share_path_valid(const char *path, size_t n);
+
+#endif

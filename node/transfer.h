@@ -1,0 +1,76 @@
+/* Transfers as the core sees them: one side receives, the other sends.
+ *
+ * The core decides who may fetch what, and speaks the RPC; a port moves the bytes. The real one hands these structs to the bulk
+ * plane (bulk.h), the simulated one to a model. Order of events (claims OOB-2 to OOB-5):
+ *
+ *   receiver's core             receiver's port           sender's core               sender's port
+ *   receive_start ------------> makes the reception
+ *   ready() <------------------ object
+ *   FETCH --------------------------------------------->  rights, then send_start --> connects to the reception object
+ *                                                         connected() <-------------- once every stream has shaken hands
+ *   receive_confirm <------------------------ FETCH_OK -- (the confirmation by RPC)
+ *                                                         send_go ------------------> data flows
+ *   done() <------------------- all placed, or why not    done() <------------------- the receiver has ended it
+ *
+ * A struct belongs to the core; between start and done the port may use it too, in the fields marked (port). done() comes exactly
+ * once after every start, also after a cancel, and is the last that the port does with the struct. Callbacks come on the core's
+ * thread, never from inside a call. */
+#ifndef WEFT_NODE_TRANSFER_H
+#define WEFT_NODE_TRANSFER_H
+
+#include "msg.h"
+#include "stage.h"
+
+#include <stdatomic.h>
+
+/* Counted by the port while a transfer runs; read by the core at any time. Totals are known once the manifest is (phase
+ * TRANSFER_DATA or later). */
+enum transfer_phase { TRANSFER_CONNECTING, TRANSFER_LISTING, TRANSFER_DATA, TRANSFER_FINISHING, TRANSFER_ENDED };
+
+struct transfer_progress {
+    _Atomic int phase;
+    _Atomic uint64_t bytes_total, bytes_done; /* content of files: placed, found already there, or resumed */
+    _Atomic uint64_t bytes_moved;             /* content bytes that crossed the wire in this transfer */
+    _Atomic uint32_t files_total, files_done;
+    _Atomic uint32_t present, skipped, failed; /* already there; left by --if-exists skip; each told by item() */
+};
+
+struct receive {
+    /* what to do */
+    struct node_id peer;
+    const char *dest;  /* existing folder of this machine, absolute */
+    const char *top;   /* name under which the fetched thing is placed in it: one component */
+    const char *key;   /* of the stage: the same for the same source and destination, so that the same command resumes */
+    enum if_exists policy;
+    bool dry_run;      /* the manifest only: nothing is written */
+    bool listen;       /* false: the sender is to listen, we dial (see reception_info) */
+    uint64_t limit;    /* content bytes at most; 0: as many as there is room for at dest */
+    void *owner;
+    void (*ready)(struct receive *r);
+    /* An item that was not placed and why, in order of occurrence. At most ITEMS_TOLD are told, all are counted. */
+    void (*item)(struct receive *r, const char *path, const struct fault *fault);
+    void (*done)(struct receive *r);
+    /* what came of it */
+    struct reception_info reception; /* (port) from ready() on */
+    struct transfer_progress progress; /* (port) */
+    struct fault fault;              /* (port) from done() on: 0, ERR_PARTIAL when items failed, or why it ended. The text says
+                                        what was kept. */
+    void *port_data;                 /* (port) */
+};
+#define ITEMS_TOLD 1000
+
+struct send {
+    struct node_id peer;
+    const char *root; /* folder of this machine, absolute: the share's, or that of the shared file */
+    const char *path; /* in it, as struct share_path */
+    struct reception_info reception; /* as the peer sent it, validated */
+    void *owner;
+    void (*connected)(struct send *s); /* fills nothing: `answer` is ready */
+    void (*done)(struct send *s);
+    struct msg_fetch_ok answer;        /* (port) from connected() on */
+    struct transfer_progress progress; /* (port) */
+    struct fault fault;                /* (port) from done() on */
+    void *port_data;                   /* (port) */
+};
+
+#endif

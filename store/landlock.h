@@ -1,0 +1,14 @@
+/* Confines the calling thread to folders, with Landlock: the second lock on the door that root.h is the first of.
+ *
+ * A thread that places what a peer sent may afterwards write, make, rename and remove only beneath the given folders, whatever a
+ * path check gets wrong. Threads it starts inherit that. */
+#ifndef WEFT_STORE_LANDLOCK_H
+#define WEFT_STORE_LANDLOCK_H
+
+#include "err.h"
+
+/* Write access only beneath `dirs` (n of them); reading stays free. 0; ERR_UNSUPPORTED when the kernel has no Landlock (the
+ * caller goes on without); ERR_IO. */
+int landlock_confine_writes(const char *const *dirs, int n, struct fault *fault);
+
+#endif
