@@ -1,4 +1,4 @@
-/* Roots: the only way to a file whose name came from a peer.
+/* Roots: the only way to a file whose name came from a peer. One thread at a time.
  *
  * A root is a folder opened once. Every path operation is relative to its descriptor and goes through openat2 with
  * RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS and RESOLVE_NO_MAGICLINKS, so that no "..", absolute path, symbolic link in any component or
@@ -18,21 +18,23 @@
 #include <sys/stat.h>
 
 struct root {
-    int fd;              /* O_PATH or O_RDONLY directory */
-    int parent_fd;       /* cache: the last parent folder that was asked for, or -1 */
-    char parent[4096];   /* its path */
+    int fd;            /* folder, O_RDONLY, or O_PATH when it may be entered but not read */
+    int parent_fd;     /* cache: the last parent folder that was asked for (O_PATH), or -1 */
+    char parent[4096]; /* its path */
 };
 
 /* Opens a folder of this machine, named by its user (links in `path` itself are followed: it is the user's word). */
 int root_open(const char *path, struct root *root, struct fault *fault);
 void root_close(struct root *root);
+/* The same root for another thread, with a cache of its own. */
+int root_copy(const struct root *root, struct root *copy, struct fault *fault);
 
 /* Opens the parent folder of `path` inside the root and points *leaf at the last component (borrows both: the fd stays the
  * root's and is valid until the next root_ call). ERR_NOT_FOUND, ERR_REFUSED when a link or a way out was met. */
 int root_parent(struct root *root, const char *path, int *fd, const char **leaf, struct fault *fault);
 
-/* Opens a regular file for reading: O_NOFOLLOW, O_NONBLOCK, then fstat. A link, FIFO, socket or device is ERR_REFUSED and is
- * never opened in a way that blocks or has side effects. Gives *fd. */
+/* Opens a regular file for reading: looks what it is, opens with O_NOFOLLOW and O_NONBLOCK, looks again. A link, FIFO, socket
+ * or device is ERR_REFUSED and is never opened in a way that blocks or has side effects. Gives *fd. */
 int root_open_file(struct root *root, const char *path, int *fd, struct stat *st, struct fault *fault);
 /* Opens a folder for reading. Gives *fd. */
 int root_open_dir(struct root *root, const char *path, int *fd, struct fault *fault);
