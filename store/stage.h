@@ -12,6 +12,7 @@
 #define WEFT_STORE_STAGE_H
 
 #include "err.h"
+#include "msg.h"
 #include "root.h"
 
 #include <stdbool.h>
@@ -36,16 +37,18 @@ struct stage_meta {
     uint32_t mtime_ns;
 };
 
-/* Opens (or finds again) the stage `key` in folder `dest`, an existing folder of this machine. The root of all places is
- * `dest`. Stages are locked: ERR_LOCKED when another transfer fills the same one. */
+/* Opens (or finds again) the stage `key` (1..64 characters of base32, lower case) in folder `dest`, an existing folder of this
+ * machine. The root of all places is `dest`. Stages are locked: ERR_LOCKED when another transfer fills the same one. All
+ * functions on a stage may be called by any thread; a batch is one thread's own; a batch and a file must end before their stage. */
 int stage_open(const char *dest, const char *key, enum if_exists policy, struct stage **s, struct fault *fault);
-/* Closes it; when `done`, also removes the stage folder and whatever is left in it. What is kept otherwise serves the next
- * attempt. */
+/* Closes it (NULL is fine); when `done`, also removes the stage folder and whatever is left in it. What is kept otherwise serves
+ * the next attempt; a stage without anything in it goes in any case. */
 void stage_close(struct stage *s, bool done);
 const char *stage_path(const struct stage *s);
 
-/* Is there already, at `path`, just what would be fetched (same kind, and for files same size and mtime)? Or something else,
- * which the policy then decides: *verdict. */
+/* Is there already, at `path`, just what would be fetched (same kind, for files same size and mtime, for links same target)? Or
+ * something else, which the policy then decides: *verdict. CONFLICT: the policy cannot place it; *fault then says why, though
+ * 0 is returned. FETCH under IF_EXISTS_OVERWRITE also remembers what stands there now: only that will be replaced. */
 enum stage_verdict { STAGE_FETCH, STAGE_HAVE, STAGE_SKIP, STAGE_CONFLICT };
 int stage_check(struct stage *s, const char *path, const struct entry *entry, enum stage_verdict *verdict,
                 struct fault *fault);
@@ -57,7 +60,8 @@ int stage_link(struct stage *s, const char *path, const char *target, const stru
 
 /* ---- batches. Commit is automatic when a batch is full (files or bytes) and explicit at the end. For each file whose place was
  * refused (exists, changed meanwhile, denied) `failed` is called and the batch goes on. ERR_NOSPACE and ERR_IO end it: nothing
- * that was not durable has been renamed. */
+ * that was not durable has been renamed. After ERR_NOSPACE commit may be tried again; after a failed sync what the batch held is
+ * thrown away, and the batch only ever says ERR_IO. free leaves what was not committed for the next attempt. */
 typedef void stage_failed(void *arg, const char *path, const struct fault *fault);
 int stage_batch_new(struct stage *s, stage_failed *failed, void *arg, struct stage_batch **b, struct fault *fault);
 void stage_batch_free(struct stage_batch *b);
@@ -70,16 +74,17 @@ int stage_small(struct stage_batch *b, const char *path, const void *bytes, size
 int stage_small_again(struct stage_batch *b, const char *path, uint64_t size, uint64_t token, const struct stage_meta *meta,
                       bool *found, struct fault *fault);
 
-/* ---- large files. Opens or finds again the staged file; *have tells how many of its blocks are verified already. Any
- * number of threads may write different blocks. Gives *f. */
+/* ---- large files. Opens or finds again the staged file; *have tells how many of its blocks are verified already: all that are
+ * believed have been read and hashed. Any number of threads may write different blocks. ERR_LIMIT beyond 16 TiB. Gives *f. */
 int stage_file_open(struct stage *s, const char *path, uint64_t size, uint64_t token, struct stage_file **f,
                     uint64_t *have, struct fault *fault);
 /* Is block i (of BLOCK_BYTES; the last one shorter) there and verified? */
 bool stage_file_has(const struct stage_file *f, uint64_t block);
-/* Writes one whole block and remembers its hash (the caller has compared it with the sender's). */
+/* Writes one whole block and remembers its hash (the caller has compared it with the sender's). A block that is there already is
+ * left as it is. */
 int stage_file_write(struct stage_file *f, uint64_t block, const void *bytes, size_t n, const struct hash128 *hash,
                      struct fault *fault);
-/* Blocks [first, first + count) are a hole: nothing is written, and they count as there. */
+/* Blocks [first, first + count) are a hole: those missing read as zeros, take no room, and count as there. */
 int stage_file_hole(struct stage_file *f, uint64_t first, uint64_t count, struct fault *fault);
 /* How many blocks are missing. */
 uint64_t stage_file_missing(const struct stage_file *f);
