@@ -22,13 +22,14 @@ struct addr {
 
 /* "192.168.1.4:49160" or "[fe80::1%3]:49160"; returns `out`. */
 const char *addr_text(const struct addr *a, char out[ADDR_TEXT]);
-/* Reads that form. Numbers only, never a name look-up. ERR_MALFORMED. */
+/* Reads that form. Numbers only, never a name look-up; a scope only with a link-local address. ERR_MALFORMED. */
 int addr_parse(const char *text, struct addr *a);
-bool addr_equal(const struct addr *a, const struct addr *b);       /* port and scope too */
-bool addr_same_host(const struct addr *a, const struct addr *b);   /* ip only */
+bool addr_equal(const struct addr *a, const struct addr *b);     /* port and scope too */
+bool addr_same_host(const struct addr *a, const struct addr *b); /* ip only; ::ffff:1.2.3.4 is 1.2.3.4 */
 bool addr_is_loopback(const struct addr *a);
 bool addr_is_link_local(const struct addr *a);
 socklen_t addr_to_sockaddr(const struct addr *a, struct sockaddr_storage *ss);
+/* ERR_UNSUPPORTED for other families than IPv4 and IPv6. */
 int addr_from_sockaddr(const struct sockaddr *sa, struct addr *a);
 
 enum transport { TRANSPORT_ANY, TRANSPORT_TCP, TRANSPORT_IPC, TRANSPORT_WS, TRANSPORT_COUNT };
@@ -48,7 +49,10 @@ int transport_parse(const char *name, enum transport *t);
 /* The transport of "tcp://...", "ipc://...", "ws://..."; ERR_MALFORMED for another scheme, an empty rest, or characters that
  * do not belong in an endpoint. */
 int endpoint_transport(const char *text, enum transport *t);
-/* The address in "tcp://ADDR:PORT" or "ws://ADDR:PORT". ERR_MALFORMED. */
+/* The address in "tcp://ADDR:PORT" or "ws://ADDR:PORT", port not 0. ERR_MALFORMED. */
 int endpoint_addr(const char *text, struct addr *a);
+/* May this endpoint, from a peer, be handed to ZeroMQ? Its text is of its transport, and numeric for tcp and ws: a peer must not
+ * make us look up names, bind wildcards or read ZeroMQ's other notations. The interface's name is printable. */
+bool endpoint_valid(const struct endpoint *e);
 
 #endif

@@ -54,11 +54,12 @@ const char *err_text(int code);
 /* The code for a name of err_name, or ERR_MALFORMED. */
 int err_from_name(const char *name);
 
-/* The code that fits an errno value (ENOSPC and EDQUOT are ERR_NOSPACE, EACCES and EPERM ERR_DENIED, ...). */
+/* The code that fits an errno value (ENOSPC and EDQUOT are ERR_NOSPACE, EACCES and EPERM ERR_DENIED, ...); ERR_IO for
+ * one that it does not know, 0 included: a failure is never turned into success. */
 int err_from_errno(int errnum);
 
 /* Writes code and sentence into `f` (may be NULL) and returns code, so that a failing function can end in one line. Control
- * characters in the result are escaped. */
+ * characters in the result are escaped; parts that went through escape() stay as they are. */
 int fault_set(struct fault *f, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* As fault_set with the code of `errnum`; the sentence ends with what the system calls the error. */

@@ -10,6 +10,8 @@
 #define SEED_BYTES 32
 #define CURVE_KEY_BYTES 32
 #define SIGNATURE_BYTES 64
+#define SIGNED_BYTES_MAX 4096 /* one signed statement; beacons and records are far below */
+#define CONTEXT_BYTES_MAX 32  /* a context word */
 
 struct identity {
     struct node_id id;
@@ -26,13 +28,15 @@ void identity_wipe(struct identity *identity);
 int id_curve_key(const struct node_id *id, uint8_t curve_public[CURVE_KEY_BYTES]);
 
 /* Signs or checks `n` bytes under a context word (such as "weft record 1"), so that a signature made for one use is never
- * valid in another. check returns ERR_VERIFY when the signature is not the id's. */
+ * valid in another: signed is the word, a zero byte, then the bytes (Ed25519, RFC 8032). At most SIGNED_BYTES_MAX bytes. check
+ * returns ERR_VERIFY when the signature is not the id's. */
 void identity_sign(const struct identity *identity, const char *context, const void *bytes, size_t n,
                    uint8_t signature[SIGNATURE_BYTES]);
 int identity_check(const struct node_id *id, const char *context, const void *bytes, size_t n,
                    const uint8_t signature[SIGNATURE_BYTES]);
 
-/* BLAKE2b-128 over a context word and up to two pieces: how pipe ids are derived. `b` may be NULL when bn is 0. */
+/* BLAKE2b-128 over a context word and up to two pieces, each behind its length as 8 bytes in network order: how pipe ids are
+ * derived. `b` may be NULL when bn is 0. */
 struct tag tag_derive(const char *context, const void *a, size_t an, const void *b, size_t bn);
 
 #endif

@@ -8,47 +8,47 @@
 #define MILLISECOND 1000000ull
 
 /* ---- messages */
-#define MSG_BYTES_MAX 65536      /* one message on a link: MAXMSGSIZE of every socket */
-#define MSG_ITEMS_MAX 8192       /* values in one message: bounds the work of unpacking */
-#define ERROR_TEXT_MAX 240       /* a refusal's sentence */
+#define MSG_BYTES_MAX 65536 /* one message on a link: MAXMSGSIZE of every socket */
+#define MSG_ITEMS_MAX 8192  /* values in one message: bounds the work of unpacking */
+#define ERROR_TEXT_MAX 240  /* a refusal's sentence */
 
 /* ---- names and paths */
-#define NAME_MAX_BYTES 63        /* node, share and pipe names: fit a terminal column and a DNS label */
-#define ENTRY_NAME_MAX 255       /* one file name: Linux NAME_MAX */
-#define PATH_BYTES_MAX 4095      /* a path inside a share: Linux PATH_MAX less its NUL */
-#define LINK_TARGET_MAX 4095     /* a symbolic link's target: same */
-#define DEPTH_MAX 2047           /* folders in folders: a path of one-byte names */
+#define NAME_MAX_BYTES 63    /* node, share and pipe names: fit a terminal column and a DNS label */
+#define ENTRY_NAME_MAX 255   /* one file name: Linux NAME_MAX */
+#define PATH_BYTES_MAX 4095  /* a path inside a share: Linux PATH_MAX less its NUL */
+#define LINK_TARGET_MAX 4095 /* a symbolic link's target: same */
+#define DEPTH_MAX 2047       /* folders in folders: a path of one-byte names */
 
 /* ---- records and beacons */
-#define RECORD_BYTES_MAX 1100    /* a signed record: fits a beacon */
-#define BEACON_BYTES_MAX 1232    /* a datagram that no IPv6 path fragments */
+#define RECORD_BYTES_MAX 1100 /* a signed record: fits a beacon */
+#define BEACON_BYTES_MAX 1232 /* a datagram that no IPv6 path fragments */
 #define RECORD_ENDPOINTS_MAX 12
-#define RECORD_LIFE_MAX_S 3600   /* a record outlives its last renewal by at most that */
-#define BEACON_PORT 9338         /* "WEFT" on a telephone's keys */
+#define RECORD_LIFE_MAX_S 3600 /* a record outlives its last renewal by at most that */
+#define BEACON_PORT 9338       /* "WEFT" on a telephone's keys */
 #define BEACON_INTERVAL (5 * SECOND)
-#define BEACON_SILENCE (16 * SECOND)  /* three lost beacons: a sighting ends */
-#define BEACON_CHECKS_PER_S 200  /* signature checks on datagrams: 50 us each, so at most 1 % of a core */
+#define BEACON_SILENCE (16 * SECOND) /* three lost beacons: a sighting ends */
+#define BEACON_CHECKS_PER_S 200      /* signature checks on datagrams: 50 us each, so at most 1 % of a core */
 
 /* ---- peers and links */
-#define PEERS_MAX 4096           /* known nodes; the longest unseen, untrusted one makes room */
-#define LINKS_MAX 512            /* open connections of one node */
-#define LINKS_PER_PEER_MAX 4     /* racing opens a few, one survives */
-#define GOSSIP_RECORDS_MAX 32    /* records in one message */
-#define GOSSIP_FANOUT 8          /* links to which a fresh record is passed on */
+#define PEERS_MAX 4096        /* known nodes; the longest unseen, untrusted one makes room */
+#define LINKS_MAX 512         /* open connections of one node */
+#define LINKS_PER_PEER_MAX 4  /* racing opens a few, one survives */
+#define GOSSIP_RECORDS_MAX 32 /* records in one message */
+#define GOSSIP_FANOUT 8       /* links to which a fresh record is passed on */
 #define LINK_HELLO_DEADLINE (5 * SECOND)
-#define LINK_PING_AFTER (2 * SECOND)   /* of silence */
-#define LINK_DEAD_AFTER (7 * SECOND)   /* of silence */
-#define LINK_MESSAGES_PER_S 2000 /* from one link, averaged; a burst of twice that */
+#define LINK_PING_AFTER (2 * SECOND)    /* of silence */
+#define LINK_DEAD_AFTER (7 * SECOND)    /* of silence */
+#define LINK_MESSAGES_PER_S 2000        /* from one link, averaged; a burst of twice that */
 #define DIAL_STAGGER (30 * MILLISECOND) /* between endpoints of a race, best first */
 #define DAMP_HALF_LIFE (60 * SECOND)    /* of the penalty for coming and going */
 
 /* ---- trust */
 #define TICKETS_MAX 64
 #define TICKET_LIFE_MAX_S 86400
-#define TICKET_WRONG_PER_MIN 20  /* wrong tickets from all peers together; 5 from one */
+#define TICKET_WRONG_PER_MIN 20 /* from all peers together: then the link is dropped unanswered */
 
 /* ---- pipes */
-#define QUERIES_MAX 1024         /* outstanding binding queries of ours */
+#define QUERIES_MAX 1024 /* outstanding binding queries of ours */
 #define QUERY_HOPS_MAX 8
 #define QUERY_VISITED_MAX 32
 #define PIPE_ENDPOINTS_MAX 12
@@ -69,18 +69,18 @@
 #define STREAMS_MAX 8            /* of one transfer */
 #define RECEPTIONS_MAX 64        /* outstanding reception objects of a node */
 #define RECEPTION_ENDPOINTS_MAX 12
-#define RECEPTION_DEADLINE_S 15  /* from request to the streams being up */
-#define HALF_OPEN_MAX 64         /* connections on the bulk port that have not shown a valid id; the oldest makes room */
+#define RECEPTION_DEADLINE_S 15 /* from request to the streams being up */
+#define HALF_OPEN_MAX 64        /* connections on the bulk port that have not shown a valid id; the oldest makes room */
 #define HANDSHAKE_DEADLINE (4 * SECOND)
-#define STREAM_SILENCE_S 30      /* no byte in either direction: the stream is dead */
-#define SENDS_PER_PEER_MAX 4     /* transfers that one peer may be served at once */
+#define STREAM_SILENCE_S 30  /* no byte in either direction: the stream is dead */
+#define SENDS_PER_PEER_MAX 4 /* transfers that one peer may be served at once */
 #define SENDS_MAX 32
 #define MANIFEST_ENTRIES_MAX 16777216 /* files and folders in one transfer */
 #define MANIFEST_BYTES_MAX (4ull << 30)
-#define TLS_KEY_BYTES (64ull << 30)   /* bytes under one key before a KeyUpdate */
+#define TLS_KEY_BYTES (64ull << 30) /* bytes under one key before a KeyUpdate */
 
 /* ---- control socket */
 #define CLIENTS_MAX 64
-#define CLIENT_QUEUE_BYTES (4 << 20)  /* rows waiting for a client that does not read; then it is dropped */
+#define CLIENT_QUEUE_BYTES (4 << 20) /* rows waiting for a client that does not read; then it is dropped */
 
 #endif

@@ -1,11 +1,11 @@
-/* The log of one node, and escaping of what others wrote.
+/* The log of one node.
  *
  * A log is a value that its owner passes on, never a global. Lines go to one sink with level, module and text. Names, paths and
- * texts from peers pass through `escape` before they reach a log or a terminal. File content never does. */
+ * texts from peers pass through `escape` (escape.h) before they reach a log or a terminal. File content never does. */
 #ifndef WEFT_BASE_LOG_H
 #define WEFT_BASE_LOG_H
 
-#include <stddef.h>
+#include "escape.h"
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
@@ -15,17 +15,12 @@ struct log {
     void *arg;
 };
 
-/* One line; `log` may be NULL (silent). The text is escaped as a whole, newlines included. */
+/* One line; `log` may be NULL (silent). The text passes escape_line as a whole, newlines included. */
 void log_write(const struct log *log, enum log_level level, const char *module, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 const char *log_level_name(enum log_level level);
 
 /* A sink that writes "level module: line" to the FILE * in arg. */
 void log_to_file(void *arg, enum log_level level, const char *module, const char *line);
-
-/* Escapes `n` bytes for a person: control characters (C0, DEL, C1), bidirectional overrides and invalid UTF-8 become \xNN or
- * \u{NNNN}, a backslash \\. Writes a terminated string of at most cap - 1 bytes, cut at a whole character with "..." when it
- * does not fit. Returns `out`. */
-const char *escape(const void *bytes, size_t n, char *out, size_t cap);
 
 #endif

@@ -10,6 +10,8 @@
 #ifndef WEFT_BASE_MP_H
 #define WEFT_BASE_MP_H
 
+#include "utf8.h"
+
 #include <msgpack.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -73,8 +75,5 @@ void mpr_str(struct mpr *r, char *buf, size_t cap);
 const uint8_t *mpr_bin(struct mpr *r, size_t max, size_t *n);
 /* Exactly `n` bytes, copied. */
 void mpr_bin_of(struct mpr *r, void *out, size_t n);
-
-/* Is this valid UTF-8 (shortest form, no surrogates, no NUL)? */
-bool utf8_valid(const void *bytes, size_t n);
 
 #endif

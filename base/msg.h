@@ -17,24 +17,24 @@
 #define FEATURES_KNOWN 0u
 
 enum msg_type {
-    MSG_HELLO = 1,     /* dialler: version, features, own record */
-    MSG_WELCOME,       /* the answer, with the same fields */
-    MSG_BYE,           /* this link, or this node, ends */
+    MSG_HELLO = 1, /* dialler: version, features, own record */
+    MSG_WELCOME,   /* the answer, with the same fields */
+    MSG_BYE,       /* this link, or this node, ends */
     MSG_PING,
     MSG_PONG,
-    MSG_RECORDS,       /* gossip: signed records */
-    MSG_ERROR,         /* the answer to any request that failed */
-    MSG_JOIN,          /* use a ticket */
+    MSG_RECORDS, /* gossip: signed records */
+    MSG_ERROR,   /* the answer to any request that failed */
+    MSG_JOIN,    /* use a ticket */
     MSG_JOIN_OK,
-    MSG_QUERY,         /* pipe binding: who has this pipe bound, and where? */
+    MSG_QUERY, /* pipe binding: who has this pipe bound, and where? */
     MSG_ANSWER,
-    MSG_SHARES,        /* to a `files` pipe: which shares may I see? */
+    MSG_SHARES, /* to a `files` pipe: which shares may I see? */
     MSG_SHARES_OK,
-    MSG_LIST,          /* to a `files` pipe: what is in this folder? */
+    MSG_LIST, /* to a `files` pipe: what is in this folder? */
     MSG_LIST_OK,
-    MSG_FETCH,         /* to a `files` pipe: send this to my reception object */
-    MSG_FETCH_OK,      /* connected: data may flow */
-    MSG_CANCEL,        /* stop the transfer that this request began */
+    MSG_FETCH,    /* to a `files` pipe: send this to my reception object */
+    MSG_FETCH_OK, /* connected: data may flow */
+    MSG_CANCEL,   /* stop the transfer that this request began */
     MSG_TYPE_END
 };
 
@@ -96,8 +96,8 @@ struct msg_answer {
     struct tag pipe;
     bool found;
     enum pipe_type type;
-    uint64_t incarnation; /* of the holder: an answer from an earlier life loses */
-    uint32_t life_s;      /* how long the answer may be kept */
+    uint64_t incarnation;       /* of the holder: an answer from an earlier life loses */
+    uint32_t life_s;            /* how long the answer may be kept */
     struct record_bytes holder; /* the signed record of the node that has it bound; empty when not found */
     uint8_t endpoint_count;     /* best first */
     struct endpoint endpoint[PIPE_ENDPOINTS_MAX];

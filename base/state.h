@@ -10,10 +10,10 @@
 #include <stdint.h>
 
 struct state_table {
-    const char *what;          /* "link", "get": for traces */
-    const char *const *names;  /* one per state */
-    const uint32_t *allowed;   /* allowed[from] has bit `to` set */
-    int count;                 /* at most 32 */
+    const char *what;         /* "link", "get": for traces */
+    const char *const *names; /* one per state */
+    const uint32_t *allowed;  /* allowed[from] has bit `to` set */
+    int count;                /* at most 32 */
 };
 
 struct state {

@@ -24,6 +24,7 @@ struct timers {
     struct timer **heap;
     size_t count, cap;
     uint64_t seq;
+    uint64_t ran; /* time of the latest run: nothing is due before it */
 };
 
 void timers_init(struct timers *ts);
@@ -36,7 +37,8 @@ void timers_set(struct timers *ts, struct timer *t, uint64_t at);
 void timers_cancel(struct timers *ts, struct timer *t);
 /* When the next one is due, or TIMER_NEVER. */
 uint64_t timers_next(const struct timers *ts);
-/* Fires all that are due at `now`. A handler may set and cancel any timer, its own included. */
+/* Fires all that are due at `now`. A handler may set and cancel any timer, its own included; what it sets for now or earlier
+ * fires in the next run, so that a run ends. */
 void timers_run(struct timers *ts, uint64_t now);
 
 #endif
