@@ -217,6 +217,46 @@ bool tree_same(const char *a, const char *b)
     return sa.st_size == sb.st_size && same_content(a, b) ? true : differ(b, "content");
 }
 
+/* ---- damage */
+
+static void find_largest(const char *folder, char *largest, uint64_t *size)
+{
+    struct dirent **list = NULL;
+    int n = scandir(folder, &list, real_entry, alphasort);
+
+    while (n > 0) {
+        char path[PATH_ROOM];
+        struct stat st;
+        joined(path, folder, list[--n]->d_name);
+        free(list[n]);
+        if (lstat(path, &st) != 0)
+            continue;
+        if (S_ISDIR(st.st_mode))
+            find_largest(path, largest, size);
+        if (S_ISREG(st.st_mode) && (uint64_t)st.st_size > *size) {
+            *size = (uint64_t)st.st_size;
+            strcpy(largest, path);
+        }
+    }
+    free(list);
+}
+
+void spoil_largest(const char *folder, uint64_t at)
+{
+    char path[PATH_ROOM] = "";
+    uint64_t size = 0;
+    unsigned char byte;
+
+    find_largest(folder, path, &size);
+    assert_true(size > at);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(pread(fd, &byte, 1, (off_t)at), 1);
+    byte ^= 1;
+    assert_int_equal(pwrite(fd, &byte, 1, (off_t)at), 1);
+    close(fd);
+}
+
 /* ---- disks, and the end */
 
 bool small_disk(const char *path, uint64_t bytes)
