@@ -22,7 +22,7 @@
 static int open_beneath(int fd, const char *path, int flags)
 {
     struct open_how how = {
-        .flags = (unsigned)(flags | O_CLOEXEC | O_NOFOLLOW),
+        .flags = (unsigned)(flags | O_CLOEXEC), /* without O_NOFOLLOW, so that a link as last component is ELOOP too */
         .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
     };
     for (int i = 0; i < AGAIN_MAX; i++) {
