@@ -131,6 +131,17 @@ bool addr_is_link_local(const struct addr *a)
     return a->family == AF_INET6 && a->ip[0] == 0xfe && (a->ip[1] & 0xc0) == 0x80;
 }
 
+bool addr_is_dialable(const struct addr *a)
+{
+    static const uint8_t zero[16];
+    const uint8_t *ip4 = ip4_of(a);
+    if (a->port == 0)
+        return false;
+    if (ip4)
+        return memcmp(ip4, zero, 4) != 0 && ip4[0] < 224; /* multicast, reserved and broadcast lie above */
+    return a->family == AF_INET6 && memcmp(a->ip, zero, 16) != 0 && a->ip[0] != 0xff;
+}
+
 socklen_t addr_to_sockaddr(const struct addr *a, struct sockaddr_storage *ss)
 {
     memset(ss, 0, sizeof *ss);
@@ -236,14 +247,12 @@ int endpoint_transport(const char *text, enum transport *t)
 int endpoint_addr(const char *text, struct addr *a)
 {
     enum transport t;
+    struct addr parsed;
     *a = (struct addr){0};
     const char *rest = endpoint_rest(text, &t);
-    if (!rest || t == TRANSPORT_IPC || addr_parse(rest, a) != 0)
+    if (!rest || t == TRANSPORT_IPC || addr_parse(rest, &parsed) != 0 || !addr_is_dialable(&parsed))
         return ERR_MALFORMED;
-    if (a->port == 0) {
-        *a = (struct addr){0};
-        return ERR_MALFORMED;
-    }
+    *a = parsed;
     return 0;
 }
 

@@ -28,6 +28,8 @@ bool addr_equal(const struct addr *a, const struct addr *b);     /* port and sco
 bool addr_same_host(const struct addr *a, const struct addr *b); /* ip only; ::ffff:1.2.3.4 is 1.2.3.4 */
 bool addr_is_loopback(const struct addr *a);
 bool addr_is_link_local(const struct addr *a);
+/* Can one connect to it? Not: unset, port 0, the unspecified address, multicast, limited broadcast. */
+bool addr_is_dialable(const struct addr *a);
 socklen_t addr_to_sockaddr(const struct addr *a, struct sockaddr_storage *ss);
 /* ERR_UNSUPPORTED for other families than IPv4 and IPv6. */
 int addr_from_sockaddr(const struct sockaddr *sa, struct addr *a);
@@ -49,7 +51,7 @@ int transport_parse(const char *name, enum transport *t);
 /* The transport of "tcp://...", "ipc://...", "ws://..."; ERR_MALFORMED for another scheme, an empty rest, or characters that
  * do not belong in an endpoint. */
 int endpoint_transport(const char *text, enum transport *t);
-/* The address in "tcp://ADDR:PORT" or "ws://ADDR:PORT", port not 0. ERR_MALFORMED. */
+/* The address in "tcp://ADDR:PORT" or "ws://ADDR:PORT", dialable. ERR_MALFORMED. */
 int endpoint_addr(const char *text, struct addr *a);
 /* May this endpoint, from a peer, be handed to ZeroMQ? Its text is of its transport, and numeric for tcp and ws: a peer must not
  * make us look up names, bind wildcards or read ZeroMQ's other notations. The interface's name is printable. */

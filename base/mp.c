@@ -203,8 +203,7 @@ int mpr_open(struct mpr *r, const void *bytes, size_t n, size_t max_items)
         r->err = ERR_NOMEM;
     else if (result != MSGPACK_UNPACK_SUCCESS || taken != n)
         r->err = ERR_MALFORMED;
-    r->level[0].items = &r->unpacked.data;
-    r->level[0].count = 1;
+    r->level[0] = (struct mp_level){&r->unpacked.data, 1, 0};
     return r->err;
 }
 
@@ -222,11 +221,34 @@ static const msgpack_object *next(struct mpr *r, msgpack_object_type type)
 {
     if (r->err)
         return NULL;
-    if (r->level[r->depth].next == r->level[r->depth].count || r->level[r->depth].items[r->level[r->depth].next].type != type) {
+    struct mp_level *level = &r->level[r->depth];
+    if (level->next == level->count || level->items[level->next].type != type) {
         r->err = ERR_MALFORMED;
         return NULL;
     }
-    return &r->level[r->depth].items[r->level[r->depth].next++];
+    return &level->items[level->next++];
+}
+
+enum mp_type mpr_peek(const struct mpr *r)
+{
+    const struct mp_level *level = &r->level[r->depth];
+    if (r->err || level->next == level->count)
+        return MP_NONE;
+    switch (level->items[level->next].type) {
+    case MSGPACK_OBJECT_NIL: return MP_NIL;
+    case MSGPACK_OBJECT_BOOLEAN: return MP_BOOL;
+    case MSGPACK_OBJECT_POSITIVE_INTEGER:
+    case MSGPACK_OBJECT_NEGATIVE_INTEGER: return MP_INT;
+    case MSGPACK_OBJECT_STR: return MP_STR;
+    case MSGPACK_OBJECT_BIN: return MP_BIN;
+    case MSGPACK_OBJECT_ARRAY: return MP_ARRAY;
+    default: return MP_NONE; /* the scan lets nothing else through */
+    }
+}
+
+void mpr_nil(struct mpr *r)
+{
+    next(r, MSGPACK_OBJECT_NIL);
 }
 
 size_t mpr_array(struct mpr *r, size_t max)
@@ -238,10 +260,7 @@ size_t mpr_array(struct mpr *r, size_t max)
         r->err = ERR_LIMIT;
         return 0;
     }
-    r->depth++;
-    r->level[r->depth].items = o->via.array.ptr;
-    r->level[r->depth].count = o->via.array.size;
-    r->level[r->depth].next = 0;
+    r->level[++r->depth] = (struct mp_level){o->via.array.ptr, o->via.array.size, 0};
     return o->via.array.size;
 }
 
@@ -274,15 +293,10 @@ uint64_t mpr_uint(struct mpr *r, uint64_t max)
     return o->via.u64;
 }
 
-static bool next_is(const struct mpr *r, msgpack_object_type type)
-{
-    return !r->err && r->level[r->depth].next < r->level[r->depth].count &&
-           r->level[r->depth].items[r->level[r->depth].next].type == type;
-}
-
 int64_t mpr_int(struct mpr *r)
 {
-    if (!next_is(r, MSGPACK_OBJECT_NEGATIVE_INTEGER))
+    const struct mp_level *level = &r->level[r->depth];
+    if (mpr_peek(r) != MP_INT || level->items[level->next].type == MSGPACK_OBJECT_POSITIVE_INTEGER)
         return (int64_t)mpr_uint(r, INT64_MAX);
     return next(r, MSGPACK_OBJECT_NEGATIVE_INTEGER)->via.i64;
 }
@@ -293,20 +307,28 @@ bool mpr_bool(struct mpr *r)
     return o && o->via.boolean;
 }
 
-void mpr_str(struct mpr *r, char *buf, size_t cap)
+const char *mpr_str_ref(struct mpr *r, size_t max, size_t *n)
 {
-    buf[0] = 0;
+    *n = 0;
     const msgpack_object *o = next(r, MSGPACK_OBJECT_STR);
     if (!o)
-        return;
-    if (o->via.str.size >= cap) {
+        return "";
+    if (o->via.str.size > max)
         r->err = ERR_LIMIT;
-    } else if (!utf8_valid(o->via.str.ptr, o->via.str.size)) {
+    else if (!utf8_valid(o->via.str.ptr, o->via.str.size))
         r->err = ERR_MALFORMED;
-    } else {
-        memcpy(buf, o->via.str.ptr, o->via.str.size);
-        buf[o->via.str.size] = 0;
-    }
+    if (r->err)
+        return "";
+    *n = o->via.str.size;
+    return *n ? o->via.str.ptr : "";
+}
+
+void mpr_str(struct mpr *r, char *buf, size_t cap)
+{
+    size_t n;
+    const char *text = mpr_str_ref(r, cap - 1, &n);
+    memcpy(buf, text, n);
+    buf[n] = 0;
 }
 
 const uint8_t *mpr_bin(struct mpr *r, size_t max, size_t *n)

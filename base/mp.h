@@ -26,7 +26,7 @@ struct mpw {
     msgpack_packer packer;
 };
 
-/* Starts a writer over `cap` bytes (borrows). */
+/* Starts a writer over `cap` bytes (borrows), which it zeroes: nothing of what stood there can travel. Do not move the writer. */
 void mpw_init(struct mpw *w, void *buf, size_t cap);
 void mpw_array(struct mpw *w, size_t items);
 void mpw_uint(struct mpw *w, uint64_t v);
@@ -42,14 +42,17 @@ int mpw_finish(const struct mpw *w, size_t *len);
 
 #define MP_DEPTH 8
 
+/* An array that has been entered; the outermost level holds the one value itself. */
+struct mp_level {
+    const msgpack_object *items;
+    uint32_t count, next;
+};
+
 struct mpr {
     int err;
     msgpack_unpacked unpacked;
     int depth;
-    struct {
-        const msgpack_object *items;
-        uint32_t count, next;
-    } level[MP_DEPTH + 1];
+    struct mp_level level[MP_DEPTH + 1];
 };
 
 /* Scans and unpacks `n` bytes holding exactly one value of at most `max_items` values in all (borrows `bytes` until
@@ -66,11 +69,18 @@ size_t mpr_array(struct mpr *r, size_t max);
 void mpr_array_of(struct mpr *r, size_t n);
 void mpr_leave(struct mpr *r);
 
+/* What the next value is; MP_NONE at the end of an array and after an error. */
+enum mp_type { MP_NONE, MP_NIL, MP_BOOL, MP_INT, MP_STR, MP_BIN, MP_ARRAY };
+enum mp_type mpr_peek(const struct mpr *r);
+
+void mpr_nil(struct mpr *r);
 uint64_t mpr_uint(struct mpr *r, uint64_t max);
 int64_t mpr_int(struct mpr *r);
 bool mpr_bool(struct mpr *r);
 /* A string of valid UTF-8 without NUL, copied and terminated into `buf`; at most cap - 1 bytes. */
 void mpr_str(struct mpr *r, char *buf, size_t cap);
+/* The same, borrowed from the input and not terminated; at most `max` bytes. */
+const char *mpr_str_ref(struct mpr *r, size_t max, size_t *n);
 /* Bytes of any content, borrowed from the input: valid until the input is. */
 const uint8_t *mpr_bin(struct mpr *r, size_t max, size_t *n);
 /* Exactly `n` bytes, copied. */

@@ -1,1 +1,94 @@
-/* msg */
+/* The envelope of all messages, [type, request, ...fields], and the table of types. See msg.h.
+ *
+ * The fields themselves are in msg_link.c, msg_pipe.c and msg_files.c. */
+#include "msg_codec.h"
+
+#include <string.h>
+
+#define ENVELOPE_ITEMS 2
+
+static const struct codec {
+    const char *name;
+    msg_write *write;
+    msg_read *read;
+    uint8_t fields;
+    bool numbered; /* a request, or the answer to one: its number is not 0 */
+} codecs[MSG_TYPE_END] = {
+    [MSG_HELLO] = {"HELLO", hello_write, hello_read, 3, false},
+    [MSG_WELCOME] = {"WELCOME", hello_write, hello_read, 3, false},
+    [MSG_BYE] = {"BYE", bye_write, bye_read, 1, false},
+    [MSG_PING] = {"PING", ping_write, ping_read, 1, false},
+    [MSG_PONG] = {"PONG", ping_write, ping_read, 1, false},
+    [MSG_RECORDS] = {"RECORDS", records_write, records_read, 1, false},
+    [MSG_ERROR] = {"ERROR", error_write, error_read, 2, false},
+    [MSG_JOIN] = {"JOIN", join_write, join_read, 2, true},
+    [MSG_JOIN_OK] = {"JOIN_OK", join_write, join_read, 2, true},
+    [MSG_QUERY] = {"QUERY", query_write, query_read, 8, false},
+    [MSG_ANSWER] = {"ANSWER", answer_write, answer_read, 8, false},
+    [MSG_SHARES] = {"SHARES", shares_write, shares_read, 2, true},
+    [MSG_SHARES_OK] = {"SHARES_OK", shares_ok_write, shares_ok_read, 2, true},
+    [MSG_LIST] = {"LIST", list_write, list_read, 4, true},
+    [MSG_LIST_OK] = {"LIST_OK", list_ok_write, list_ok_read, 3, true},
+    [MSG_FETCH] = {"FETCH", fetch_write, fetch_read, 4, true},
+    [MSG_FETCH_OK] = {"FETCH_OK", fetch_ok_write, fetch_ok_read, 2, true},
+    [MSG_CANCEL] = {"CANCEL", cancel_write, cancel_read, 1, false},
+};
+
+static const struct codec *codec_of(uint64_t type)
+{
+    return type > 0 && type < MSG_TYPE_END ? &codecs[type] : NULL;
+}
+
+const char *msg_name(enum msg_type type)
+{
+    const struct codec *codec = codec_of(type);
+    return codec ? codec->name : "unknown";
+}
+
+int msg_encode(const struct msg *m, void *buf, size_t cap, size_t *len)
+{
+    struct mpw w;
+    *len = 0;
+    const struct codec *codec = codec_of(m->type);
+    if (!codec)
+        return ERR_USAGE;
+    mpw_init(&w, buf, cap < MSG_BYTES_MAX ? cap : MSG_BYTES_MAX);
+    mpw_array(&w, ENVELOPE_ITEMS + (size_t)codec->fields);
+    mpw_uint(&w, m->type);
+    mpw_uint(&w, m->request);
+    codec->write(&w, m);
+    return mpw_finish(&w, len);
+}
+
+/* Reads into a zeroed message. ERR_UNSUPPORTED is told apart from bytes that are wrong: the sender may just be newer. */
+static int message_read(struct mpr *r, struct msg *m)
+{
+    size_t items = mpr_array(r, MSG_ITEMS_MAX);
+    uint64_t type = mpr_uint(r, UINT16_MAX);
+    m->request = mpr_uint(r, INT64_MAX);
+    must(r, type > 0);
+    if (r->err)
+        return r->err;
+    m->type = (enum msg_type)type;
+    const struct codec *codec = codec_of(type);
+    if (!codec)
+        return ERR_UNSUPPORTED;
+    must(r, items == ENVELOPE_ITEMS + (size_t)codec->fields);
+    must(r, m->request > 0 || !codec->numbered);
+    codec->read(r, m);
+    mpr_leave(r);
+    return r->err;
+}
+
+int msg_decode(const void *bytes, size_t n, struct msg *m)
+{
+    struct mpr r;
+    memset(m, 0, sizeof *m);
+    if (n > MSG_BYTES_MAX)
+        return ERR_LIMIT;
+    int err = mpr_open(&r, bytes, n, MSG_ITEMS_MAX);
+    if (!err)
+        err = message_read(&r, m);
+    int closing = mpr_close(&r);
+    return err ? err : closing;
+}

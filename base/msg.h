@@ -1,7 +1,8 @@
 /* The messages between nodes: node/PROTOCOL.md as C.
  *
  * Each message is one MessagePack array [type, request, ...fields in fixed positions]. A request number is chosen by the asker and
- * comes back in the answer; it is 0 in messages that want no answer. Decoding yields an owned struct with every cap checked;
+ * comes back in the answer; it is 0 in messages that want no answer, and never 0 in JOIN, SHARES, LIST, FETCH and their answers.
+ * Decoding yields an owned struct with every cap checked;
  * whether the message is allowed now, and to this sender, is for its handler to say. */
 #ifndef WEFT_BASE_MSG_H
 #define WEFT_BASE_MSG_H
@@ -10,6 +11,7 @@
 #include "err.h"
 #include "id.h"
 #include "limits.h"
+#include "names.h"
 
 #define PROTOCOL_VERSION 1
 
@@ -79,7 +81,7 @@ struct msg_join { /* JOIN and JOIN_OK */
 enum pipe_type { PIPE_UNICAST, PIPE_PROPAGATE, PIPE_TYPE_COUNT };
 
 struct msg_query {
-    struct tag query; /* the asker's number for it, unique for as long as answers may come */
+    struct tag query; /* the asker's name for it, unique for as long as answers may come */
     struct tag pipe;
     enum pipe_type type;
     enum transport transport; /* ANY, or the only one wanted */
@@ -151,7 +153,7 @@ struct entry {
 
 struct msg_list_ok {
     bool more;
-    uint64_t cursor;
+    uint64_t cursor; /* of the next page: not 0 when there is more */
     uint16_t count;
     struct entry entry[LIST_ENTRIES_MAX];
 };
@@ -159,11 +161,11 @@ struct msg_list_ok {
 /* What a sender must know of a reception object. */
 struct reception_info {
     struct tag id;
-    uint8_t key[32]; /* one-time */
-    uint8_t streams; /* 1..STREAMS_MAX connections wanted */
-    uint64_t limit;  /* bytes at most */
-    uint32_t deadline_s;
-    uint8_t addr_count; /* where to connect, best first; 0: the receiver cannot accept, the sender is to listen */
+    uint8_t key[32];     /* one-time */
+    uint8_t streams;     /* 1..STREAMS_MAX connections wanted */
+    uint64_t limit;      /* bytes at most */
+    uint32_t deadline_s; /* 1..RECEPTION_DEADLINE_S */
+    uint8_t addr_count;  /* where to connect, best first; 0: the receiver cannot accept, the sender is to listen */
     struct addr addr[RECEPTION_ENDPOINTS_MAX];
 };
 
@@ -207,19 +209,25 @@ struct msg {
     };
 };
 
-/* Encodes into `buf` (`cap` at least MSG_BYTES_MAX to be sure). ERR_LIMIT when it does not fit. */
+/* Encodes into `buf` (`cap` at least MSG_BYTES_MAX to be sure). ERR_LIMIT when it does not fit, or is over MSG_BYTES_MAX. */
 int msg_encode(const struct msg *m, void *buf, size_t cap, size_t *len);
 /* Decodes and validates all fields. ERR_MALFORMED, ERR_LIMIT; ERR_UNSUPPORTED for an unknown type (type and request are
  * set then, so that it can be refused by name). */
 int msg_decode(const void *bytes, size_t n, struct msg *m);
+/* "HELLO"; "unknown" for what is no type. */
 const char *msg_name(enum msg_type type);
 
-/* The one validator of names of nodes, shares and pipes: 1..NAME_MAX_BYTES of UTF-8, no control characters, none of
- * "/:@\\" and no leading '-' or '.', no space at either end. */
-bool name_valid(const char *name);
-/* The one validator of a file name from a peer: 1..255 bytes, no NUL, no '/', not "." or "..". */
-bool entry_name_valid(const char *name, size_t n);
-/* A path as in struct share_path: "" or valid entry names joined by single slashes. */
-bool share_path_valid(const char *path, size_t n);
+/* An ERROR for a request; the text is cut at a whole character when it is too long. */
+void msg_set_error(struct msg *m, uint64_t request, int code, const char *text);
+
+/* At most how many bytes an entry takes in a LIST_OK, and the rest of the message: for whoever fills a page. */
+#define LIST_OK_BYTES 32
+size_t msg_entry_bytes(const struct entry *e);
+
+/* Endpoints as they stand in messages and records: [transport, text, iface, scope]. Read, it is endpoint_valid. */
+struct mpw;
+struct mpr;
+void endpoint_write(struct mpw *w, const struct endpoint *e);
+void endpoint_read(struct mpr *r, struct endpoint *e);
 
 #endif
