@@ -1,1 +1,331 @@
-/* row */
+/* Rows. See row.h.
+ *
+ * Does not know which kinds and fields there are. Invariants:
+ *   1. `err` is the first thing that went wrong while the row was filled; a row with an error is never encoded.
+ *   2. `size` is at least the bytes that the row takes when encoded, and at most ROW_BYTES while there is no error.
+ *   3. bytes of text and data are terminated behind their end, and never move while the row lives. */
+#include "row.h"
+
+#include "err.h"
+#include "mp.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct field {
+    char name[ROW_NAME];
+    enum row_type type;
+    int64_t number; /* of a bool too */
+    char *bytes;
+    size_t n;
+};
+
+struct row {
+    char kind[ROW_NAME];
+    int err;
+    size_t size;
+    size_t count, cap;
+    struct field *field;
+};
+
+enum { HEADS_MAX = 1 + 5 }; /* before a name, and before a value */
+
+struct row *row_new(const char *kind)
+{
+    struct row *row = calloc(1, sizeof *row);
+    if (!row)
+        return NULL;
+    size_t n = strlen(kind);
+    assert(n > 0 && n < ROW_NAME);
+    memcpy(row->kind, kind, n);
+    row->size = 3 + 9 + 1 + n; /* array, seq, kind */
+    return row;
+}
+
+void row_free(struct row *row)
+{
+    if (!row)
+        return;
+    for (size_t i = 0; i < row->count; i++)
+        free(row->field[i].bytes);
+    free(row->field);
+    free(row);
+}
+
+const char *row_kind(const struct row *row)
+{
+    return row->kind;
+}
+
+/* ---- setting */
+
+static int row_grow(struct row *row)
+{
+    size_t cap = row->cap ? 2 * row->cap : 8;
+    struct field *field = reallocarray(row->field, cap, sizeof *field);
+    if (!field)
+        return ERR_NOMEM;
+    row->field = field;
+    row->cap = cap;
+    return 0;
+}
+
+/* Makes room for one more field whose value takes `n` bytes behind its head. NULL once the row has an error. */
+static struct field *field_add(struct row *row, const char *name, enum row_type type, size_t n)
+{
+    size_t name_n = strlen(name);
+    assert(name_n > 0 && name_n < ROW_NAME);
+    size_t size = HEADS_MAX + name_n + n;
+    if (!row->err && (row->count == ROW_FIELDS || size > ROW_BYTES - row->size))
+        row->err = ERR_LIMIT;
+    if (!row->err && row->count == row->cap)
+        row->err = row_grow(row);
+    if (row->err)
+        return NULL;
+    row->size += size;
+    struct field *field = &row->field[row->count++];
+    *field = (struct field){.type = type, .n = n};
+    memcpy(field->name, name, name_n);
+    return field;
+}
+
+static void number_add(struct row *row, const char *name, enum row_type type, int64_t v)
+{
+    struct field *field = field_add(row, name, type, sizeof v);
+    if (!field)
+        return;
+    field->number = v;
+    field->n = 0;
+}
+
+static void bytes_add(struct row *row, const char *name, enum row_type type, const void *bytes, size_t n)
+{
+    if (n > ROW_BYTES && !row->err)
+        row->err = ERR_LIMIT;
+    struct field *field = row->err ? NULL : field_add(row, name, type, n);
+    if (!field)
+        return;
+    field->bytes = malloc(n + 1);
+    if (!field->bytes) {
+        row->err = ERR_NOMEM;
+        field->n = 0;
+        return;
+    }
+    if (n)
+        memcpy(field->bytes, bytes, n);
+    field->bytes[n] = 0;
+}
+
+void row_bool(struct row *row, const char *name, bool v)
+{
+    number_add(row, name, ROW_BOOL, v);
+}
+
+void row_int(struct row *row, const char *name, int64_t v)
+{
+    number_add(row, name, ROW_INT, v);
+}
+
+void row_text(struct row *row, const char *name, const char *text)
+{
+    if (!text) {
+        number_add(row, name, ROW_NIL, 0);
+        return;
+    }
+    size_t n = strlen(text);
+    bytes_add(row, name, utf8_valid(text, n) ? ROW_TEXT : ROW_DATA, text, n);
+}
+
+void row_data(struct row *row, const char *name, const void *bytes, size_t n)
+{
+    bytes_add(row, name, ROW_DATA, bytes, n);
+}
+
+/* ---- getting */
+
+static const struct field *field_find(const struct row *row, const char *name, size_t n)
+{
+    for (size_t i = 0; i < row->count; i++)
+        if (strcmp(row->field[i].name, name) == 0 && n-- == 0)
+            return &row->field[i];
+    return NULL;
+}
+
+bool row_get_bool(const struct row *row, const char *name, bool fallback)
+{
+    const struct field *field = field_find(row, name, 0);
+    return field && field->type == ROW_BOOL ? field->number != 0 : fallback;
+}
+
+int64_t row_get_int(const struct row *row, const char *name, int64_t fallback)
+{
+    const struct field *field = field_find(row, name, 0);
+    return field && field->type == ROW_INT ? field->number : fallback;
+}
+
+const char *row_get_text(const struct row *row, const char *name, const char *fallback)
+{
+    return row_get_text_at(row, name, 0, fallback);
+}
+
+const char *row_get_text_at(const struct row *row, const char *name, size_t n, const char *fallback)
+{
+    const struct field *field = field_find(row, name, n);
+    return field && field->type == ROW_TEXT && field->bytes ? field->bytes : fallback;
+}
+
+const char *row_get_bytes(const struct row *row, const char *name, size_t *n)
+{
+    const struct field *field = field_find(row, name, 0);
+    *n = field ? field->n : 0;
+    return field ? field->bytes : NULL;
+}
+
+size_t row_count(const struct row *row, const char *name)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < row->count; i++)
+        count += strcmp(row->field[i].name, name) == 0;
+    return count;
+}
+
+size_t row_fields(const struct row *row)
+{
+    return row->count;
+}
+
+static const struct field *field_at(const struct row *row, size_t i)
+{
+    assert(i < row->count);
+    return &row->field[i];
+}
+
+const char *row_name_at(const struct row *row, size_t i)
+{
+    return field_at(row, i)->name;
+}
+
+enum row_type row_type_at(const struct row *row, size_t i)
+{
+    return field_at(row, i)->type;
+}
+
+bool row_bool_at(const struct row *row, size_t i)
+{
+    return field_at(row, i)->number != 0;
+}
+
+int64_t row_int_at(const struct row *row, size_t i)
+{
+    return field_at(row, i)->number;
+}
+
+const char *row_bytes_at(const struct row *row, size_t i, size_t *n)
+{
+    *n = field_at(row, i)->n;
+    return field_at(row, i)->bytes;
+}
+
+/* ---- the wire */
+
+static void value_write(struct mpw *w, const struct field *field)
+{
+    switch (field->type) {
+    case ROW_NIL: mpw_nil(w); break;
+    case ROW_BOOL: mpw_bool(w, field->number != 0); break;
+    case ROW_INT: mpw_int(w, field->number); break;
+    case ROW_TEXT: mpw_str(w, field->bytes); break;
+    case ROW_DATA: mpw_bin(w, field->bytes, field->n); break;
+    }
+}
+
+int row_encode(const struct row *row, uint64_t seq, void *buf, size_t cap, size_t *len)
+{
+    struct mpw w;
+    *len = 0;
+    if (row->err)
+        return row->err;
+    mpw_init(&w, buf, cap < ROW_BYTES ? cap : ROW_BYTES);
+    mpw_array(&w, 2 + 2 * row->count);
+    mpw_uint(&w, seq);
+    mpw_str(&w, row->kind);
+    for (size_t i = 0; i < row->count; i++) {
+        mpw_str(&w, row->field[i].name);
+        value_write(&w, &row->field[i]);
+    }
+    return mpw_finish(&w, len);
+}
+
+/* A kind or a field's name: lower-case letters, digits, '-' and '_'. */
+static void label_read(struct mpr *r, char label[ROW_NAME])
+{
+    mpr_str(r, label, ROW_NAME);
+    if (label[0] == 0 || label[strspn(label, "abcdefghijklmnopqrstuvwxyz0123456789-_")])
+        mpr_fail(r, ERR_MALFORMED);
+}
+
+static void field_read(struct mpr *r, struct row *row)
+{
+    char name[ROW_NAME];
+    size_t n;
+    const void *bytes;
+    label_read(r, name);
+    if (r->err)
+        return;
+    switch (mpr_peek(r)) {
+    case MP_NIL:
+        mpr_nil(r);
+        row_text(row, name, NULL);
+        break;
+    case MP_BOOL: row_bool(row, name, mpr_bool(r)); break;
+    case MP_INT: row_int(row, name, mpr_int(r)); break;
+    case MP_STR:
+        bytes = mpr_str_ref(r, ROW_BYTES, &n);
+        bytes_add(row, name, ROW_TEXT, bytes, n);
+        break;
+    case MP_BIN:
+        bytes = mpr_bin(r, ROW_BYTES, &n);
+        bytes_add(row, name, ROW_DATA, bytes, n);
+        break;
+    case MP_NONE:
+    case MP_ARRAY: mpr_fail(r, ERR_MALFORMED); break;
+    }
+    if (row->err)
+        mpr_fail(r, row->err);
+}
+
+static void row_read(struct mpr *r, uint64_t *seq, struct row **row)
+{
+    char kind[ROW_NAME];
+    size_t items = mpr_array(r, 2 + 2 * ROW_FIELDS);
+    *seq = mpr_uint(r, UINT64_MAX);
+    label_read(r, kind);
+    if (items % 2 != 0)
+        mpr_fail(r, ERR_MALFORMED);
+    if (r->err)
+        return;
+    *row = row_new(kind);
+    if (!*row)
+        mpr_fail(r, ERR_NOMEM);
+    for (size_t i = 2; i < items && !r->err; i += 2)
+        field_read(r, *row);
+    mpr_leave(r);
+}
+
+int row_decode(const void *bytes, size_t n, uint64_t *seq, struct row **row)
+{
+    struct mpr r;
+    *row = NULL;
+    *seq = 0;
+    if (n > ROW_BYTES)
+        return ERR_LIMIT;
+    if (mpr_open(&r, bytes, n, 3 + 2 * ROW_FIELDS) == 0)
+        row_read(&r, seq, row);
+    int err = mpr_close(&r);
+    if (err) {
+        row_free(*row);
+        *row = NULL;
+    }
+    return err;
+}
