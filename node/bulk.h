@@ -10,7 +10,7 @@
 #define WEFT_NODE_BULK_H
 
 #include "addr.h"
-#include "identity.h"
+#include "id.h"
 #include "log.h"
 #include "transfer.h"
 
@@ -19,10 +19,11 @@ struct bulk;
 struct bulk_config {
     const struct log *log;
     struct node_id self;
-    const char *spool; /* folder for unlinked temporary files */
-    /* Addresses of this machine on which reception objects may be offered, best for `peer` first; port is ignored. */
+    const char *spool; /* folder for unlinked temporary files; lives as long as the bulk plane */
+    uint8_t streams;   /* of one receive; 0: as many as help on this machine */
+    /* Addresses of this machine on which reception objects may be offered, best first; port is ignored. */
     size_t (*addresses)(void *arg, struct addr *out, size_t max);
-    /* Runs fn(data) on the loop thread soon. Callable from any thread. */
+    /* Runs fn(data) on the loop thread soon, also after bulk_free (fn then only frees). Callable from any thread. */
     void (*post)(void *arg, void (*fn)(void *data), void *data);
     void *arg;
 };

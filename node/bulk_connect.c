@@ -1,0 +1,144 @@
+/* Setting up the streams of a transfer: reception objects, who listens and who dials (claims OOB-2 to OOB-4).
+ *
+ * The receiver makes the reception object before the core sends the request; the sender dials it, says so by RPC, and nothing is read
+ * from any stream before that RPC has come. When the receiver offers no address the roles of listener and dialler are
+ * swapped; who sends and who receives, and the key, stay. */
+#include "bulk_dial.h"
+#include "bulk_transfer.h"
+
+#include "bulk_thread.h"
+
+#include <sodium.h>
+
+static int derive(struct transfer *t, unsigned index, struct tls_secret *out)
+{
+    const struct node_id *receiver = t->r != NULL ? &t->self : &t->s->peer;
+    const struct node_id *sender = t->r != NULL ? &t->r->peer : &t->self;
+    int err = tls_derive(t->info, receiver, sender, (uint8_t)index, out);
+
+    if (err != 0)
+        transfer_failf(t, err, "out of memory for a key");
+    return err;
+}
+
+/* Opens the port for this transfer and writes where it can be reached into addr[]. */
+static bool listen_for_streams(struct transfer *t, struct addr *addr, uint8_t *count)
+{
+    struct fault fault;
+    uint16_t port;
+
+    t->pass.streams = t->info->streams;
+    t->pass.deadline = t->deadline;
+    t->pass.arrive = transfer_arrive;
+    t->pass.arg = t;
+    for (uint8_t i = 0; i < t->pass.streams; i++)
+        if (derive(t, i, &t->pass.secret[i]) != 0)
+            return false;
+    if (gate_open(t->gate, &t->pass, &port, &fault) != 0) {
+        transfer_fail(t, &fault);
+        return false;
+    }
+    *count = (uint8_t)t->addrs;
+    for (unsigned i = 0; i < t->addrs; i++) {
+        addr[i] = t->addr[i];
+        addr[i].port = port;
+    }
+    return true;
+}
+
+static bool dial_streams(struct transfer *t, const struct addr *addr, unsigned addrs, unsigned n)
+{
+    struct tls_secret secret;
+    struct fault fault = {0};
+
+    for (unsigned i = 0; i < n && fault.code == 0; i++) {
+        unsigned won;
+        struct tls_link *link;
+        struct dial d = {.tls = gate_tls(t->gate),
+                         .secret = &secret,
+                         .addr = addr,
+                         .addrs = addrs,
+                         .deadline = t->deadline,
+                         .stop_fd = t->stop_fd};
+        if (derive(t, i, &secret) != 0)
+            return false;
+        if (dial_race(&d, &link, &won, &fault) == 0) {
+            transfer_arrive(t, (uint8_t)i, link);
+            addr += won; /* further streams take the way that won */
+            addrs = 1;
+        }
+    }
+    sodium_memzero(&secret, sizeof secret);
+    if (fault.code != 0)
+        transfer_fail(t, &fault);
+    return fault.code == 0;
+}
+
+/* ---- the receiver */
+
+static bool make_reception(struct transfer *t)
+{
+    struct reception_info *info = t->info;
+
+    *info = (struct reception_info){
+        .streams = t->streams_wanted, .limit = fetch_limit(t->r), .deadline_s = RECEPTION_DEADLINE_S};
+    randombytes_buf(info->id.b, sizeof info->id.b);
+    randombytes_buf(info->key, sizeof info->key);
+    return !t->r->listen || t->addrs == 0 || listen_for_streams(t, info->addr, &info->addr_count);
+}
+
+static bool receive_streams(struct transfer *t)
+{
+    const struct msg_fetch_ok *answer = &t->answer;
+
+    if (!make_reception(t))
+        return false;
+    t->tell(t, EVENT_READY);
+    if (!transfer_wait_go(t))
+        return false;
+    if (answer->streams == 0 || answer->streams > t->info->streams || (t->info->addr_count == 0 && answer->addr_count == 0)) {
+        transfer_failf(t, ERR_MALFORMED, "the sender's confirmation does not fit the reception object");
+        return false;
+    }
+    return t->info->addr_count > 0 ? transfer_wait_streams(t, answer->streams)
+                                   : dial_streams(t, answer->addr, answer->addr_count, answer->streams);
+}
+
+bool transfer_connect_receive(struct transfer *t)
+{
+    bool ok = receive_streams(t);
+    gate_close(t->gate, &t->pass);
+    return ok && transfer_open_streams(t, t->answer.streams, STREAM_SILENCE_S);
+}
+
+/* ---- the sender */
+
+static bool send_streams(struct transfer *t)
+{
+    const struct reception_info *info = t->info;
+    struct msg_fetch_ok *answer = &t->s->answer;
+    bool listens = info->addr_count == 0;
+
+    *answer = (struct msg_fetch_ok){.streams = info->streams};
+    if (info->streams == 0 || info->streams > STREAMS_MAX || info->addr_count > RECEPTION_ENDPOINTS_MAX) {
+        transfer_failf(t, ERR_MALFORMED, "a reception object without streams, or with too many");
+        return false;
+    }
+    bool ok = listens ? listen_for_streams(t, answer->addr, &answer->addr_count)
+                      : dial_streams(t, info->addr, info->addr_count, info->streams);
+    if (ok && listens && answer->addr_count == 0) {
+        ok = false;
+        transfer_failf(t, ERR_UNREACHABLE, "neither side has an address that the other could dial");
+    }
+    if (!ok)
+        return false;
+    t->tell(t, EVENT_CONNECTED);
+    return transfer_wait_go(t) && (!listens || transfer_wait_streams(t, info->streams));
+}
+
+bool transfer_connect_send(struct transfer *t)
+{
+    bool ok = send_streams(t);
+    gate_close(t->gate, &t->pass);
+    return ok && transfer_open_streams(t, t->info->streams, SEND_PATIENCE_S);
+}

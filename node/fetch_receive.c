@@ -1,0 +1,123 @@
+/* A receive from its first to its last byte, once the streams are up.
+ *
+ * Order: the stage and the list are opened, then the thread is confined to destination and spool (S61) and with it all threads
+ * it starts; the whole list is received and checked; folders and links are made; all streams fetch; folders get
+ * their metadata; the sender is told that it is done. Whatever goes wrong, what was staged is kept, and found again by
+ * the same command. */
+#include "fetch.h"
+
+#include "landlock.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+void receive_tell(struct receiving *rx, const char *path, const struct fault *fault)
+{
+    if (atomic_fetch_add(&rx->told, 1) < ITEMS_TOLD)
+        rx->t->tell_item(rx->t, path, fault);
+}
+
+void receive_item(struct receiving *rx, const char *path, const struct fault *fault)
+{
+    if (atomic_fetch_add(&rx->t->progress->failed, 1) == 0)
+        rx->first = *fault;
+    receive_tell(rx, path, fault);
+}
+
+static int confine(const struct receiving *rx, struct fault *fault)
+{
+    const char *const dirs[] = {rx->r->dest, rx->t->spool};
+    struct fault why;
+    int err = landlock_confine_writes(dirs, 2, &why);
+
+    if (err == ERR_UNSUPPORTED) {
+        log_write(rx->t->log, LOG_DEBUG, "bulk", "%s", why.text);
+        return 0;
+    }
+    if (err != 0)
+        *fault = why;
+    return err;
+}
+
+static int open_all(struct receiving *rx, struct fault *fault)
+{
+    int err = stage_open(rx->r->dest, rx->r->key, rx->r->policy, &rx->stage, fault);
+    if (err == 0)
+        err = manifest_new(rx->t->spool, &rx->list, fault);
+    return err != 0 ? err : confine(rx, fault);
+}
+
+static int make_plan(struct receiving *rx, struct fault *fault)
+{
+    rx->dirs = calloc(manifest_count(rx->list) / 8 + 1, 1);
+    if (rx->dirs == NULL || plan_new(rx->list, rx->t->streams, &rx->plan) != 0)
+        return fault_set(fault, ERR_NOMEM, "out of memory for a list of %u files", manifest_count(rx->list));
+    transfer_set_plan(rx->t, rx->plan);
+    return 0;
+}
+
+/* All but opening and closing. True when all has been placed that could be. */
+static bool receive_all(struct receiving *rx)
+{
+    struct fault fault = {0};
+
+    if (!receive_list(rx))
+        return false;
+    if (make_plan(rx, &fault) != 0) {
+        fetch_give_up(rx->t, &rx->t->stream[0], &fault);
+        return false;
+    }
+    if (!receive_prepare(rx))
+        return false;
+    if (!rx->r->dry_run) {
+        transfer_run(rx->t, receive_stream, rx);
+        if (transfer_stopped(rx->t) || !receive_finish_dirs(rx))
+            return false;
+    }
+    for (unsigned i = 0; i < rx->t->streams; i++)
+        fetch_done(&rx->t->stream[i]);
+    return true;
+}
+
+/* The sentence for a person: what failed, and what was kept. */
+static void conclude(struct receiving *rx, bool done, const char *stage)
+{
+    struct transfer *t = rx->t;
+    uint32_t failed = atomic_load(&t->progress->failed), all = rx->list == NULL ? 0 : manifest_count(rx->list);
+    struct fault fault = t->fault;
+
+    if (done && failed == 0)
+        return;
+    if (done && all == 1)
+        fault = rx->first;
+    else if (done)
+        fault_set(&fault, ERR_PARTIAL, "%u of %u items were not fetched", failed, all);
+    else if (stage != NULL && access(stage, F_OK) == 0)
+        fault_set(&fault, (int)t->fault.code, "%.300s; what arrived is kept in %s: the same command resumes", t->fault.text, stage);
+    pthread_mutex_lock(&t->lock);
+    t->fault = fault;
+    pthread_mutex_unlock(&t->lock);
+}
+
+void fetch_receive(struct transfer *t)
+{
+    struct receiving rx = {.t = t, .r = t->r, .limit = t->info->limit};
+    struct fault fault = {0};
+    char *stage = NULL;
+    bool done = false;
+
+    if (open_all(&rx, &fault) == 0) {
+        stage = strdup(stage_path(rx.stage));
+        done = receive_all(&rx);
+    } else {
+        fetch_give_up(t, &t->stream[0], &fault);
+    }
+    transfer_set_plan(t, NULL);
+    plan_free(rx.plan);
+    free(rx.dirs);
+    stage_close(rx.stage, done && !t->r->dry_run);
+    conclude(&rx, done, stage);
+    manifest_free(rx.list);
+    free(stage);
+}

@@ -1,0 +1,166 @@
+#include "stream.h"
+
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+/* Buffers come from the kernel and go back to it: what they held does not stay in an arena of a thread that has ended. */
+static uint8_t *buffer_new(void)
+{
+    void *b = mmap(NULL, STREAM_BUFFER, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return b == MAP_FAILED ? NULL : b;
+}
+
+static void buffer_free(uint8_t *b)
+{
+    if (b != NULL)
+        munmap(b, STREAM_BUFFER);
+}
+
+/* A host that is gone shows by unanswered keep-alives, one that is silent by the timeouts. */
+static void tune(int fd, int patience_s)
+{
+    const struct timeval patience = {.tv_sec = patience_s};
+    const int on = 1, idle_s = 10, interval_s = 5, probes = 3;
+
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof interval_s);
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+}
+
+int stream_init(struct stream *s, struct tls_link *link, int patience_s, struct fault *fault)
+{
+    *s = (struct stream){.link = link, .in = buffer_new(), .out = buffer_new(), .patience_s = patience_s};
+    if (s->in == NULL || s->out == NULL) {
+        stream_fini(s);
+        return fault_set(fault, ERR_NOMEM, "out of memory for the buffers of a stream");
+    }
+    tune(tls_fd(link), patience_s);
+    return 0;
+}
+
+void stream_fini(struct stream *s)
+{
+    if (s->link != NULL && s->fault.code == 0)
+        tls_goodbye(s->link);
+    tls_link_free(s->link);
+    buffer_free(s->in);
+    buffer_free(s->out);
+    *s = (struct stream){0};
+}
+
+void stream_break(const struct stream *s)
+{
+    shutdown(tls_fd(s->link), SHUT_RDWR);
+}
+
+/* The first error sticks. `blocked`: the socket ran into its timeout. */
+static int failed(struct stream *s, int code, bool blocked)
+{
+    if (s->fault.code != 0)
+        return (int)s->fault.code;
+    if (blocked)
+        return fault_set(&s->fault, ERR_TIMEOUT, "the other side has been silent for %d s", s->patience_s);
+    if (code == ERR_VERIFY)
+        return fault_set(&s->fault, code, "bytes were altered on the way");
+    if (code == ERR_MALFORMED)
+        return fault_set(&s->fault, code, "the other side does not speak the bulk protocol");
+    return fault_set(&s->fault, code, "the connection to the other side was lost");
+}
+
+/* ---- writing */
+
+int stream_flush(struct stream *s)
+{
+    short blocked;
+    if (s->fault.code != 0 || s->out_len == 0)
+        return (int)s->fault.code;
+    if (s->under_key > TLS_KEY_BYTES && tls_rekey(s->link) == 0)
+        s->under_key = 0;
+    int err = tls_write(s->link, s->out, s->out_len, &blocked);
+    if (err != 0 || blocked != 0)
+        return failed(s, err, blocked != 0);
+    s->under_key += s->out_len;
+    s->out_len = 0;
+    return 0;
+}
+
+uint8_t *stream_room(struct stream *s, size_t n)
+{
+    if (s->out_len + n > STREAM_BUFFER && stream_flush(s) != 0)
+        return NULL;
+    return s->fault.code != 0 ? NULL : s->out + s->out_len;
+}
+
+void stream_put(struct stream *s, size_t n)
+{
+    s->out_len += n;
+}
+
+/* ---- reading */
+
+/* Makes room behind what is there for `n` bytes from in_at on. Frames end where records end, so mostly nothing is left to move. */
+static void make_room(struct stream *s, size_t n)
+{
+    if (s->in_at == s->in_end)
+        s->in_at = s->in_end = 0;
+    if (s->in_at + n <= STREAM_BUFFER)
+        return;
+    memmove(s->in, s->in + s->in_at, s->in_end - s->in_at);
+    s->in_end -= s->in_at;
+    s->in_at = 0;
+}
+
+const uint8_t *stream_need(struct stream *s, size_t n)
+{
+    if (s->in_end - s->in_at < n) {
+        make_room(s, n);
+        if (stream_flush(s) != 0)
+            return NULL;
+    }
+    while (s->in_end - s->in_at < n) {
+        short blocked;
+        size_t got;
+        int err = tls_read(s->link, s->in + s->in_end, STREAM_BUFFER - s->in_end, &got, &blocked);
+        if (err != 0 || blocked != 0) {
+            failed(s, err, blocked != 0);
+            return NULL;
+        }
+        s->in_end += got;
+    }
+    return s->in + s->in_at;
+}
+
+void stream_take(struct stream *s, size_t n)
+{
+    s->in_at += n;
+}
+
+int stream_next(struct stream *s, struct frame_head *head)
+{
+    do {
+        const uint8_t *b = stream_need(s, FRAME_HEAD);
+        if (b == NULL)
+            return (int)s->fault.code;
+        if (frame_head_decode(b, head) != 0)
+            return failed(s, ERR_MALFORMED, false);
+        stream_take(s, FRAME_HEAD);
+    } while (head->type == FRAME_KEEP);
+    return 0;
+}
+
+const uint8_t *stream_body(struct stream *s, const struct frame_head *head)
+{
+    const uint8_t *b = stream_need(s, head->len);
+    if (b != NULL)
+        stream_take(s, head->len);
+    return b;
+}
