@@ -1,0 +1,86 @@
+/* The values of show.h. */
+#include "show.h"
+
+#include "cli.h"
+#include "log.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static char *escaped(const char *bytes, size_t n)
+{
+    size_t cap = bytes ? 4 * n + 8 : 1; /* an escape is at most four times as long */
+    char *text = cli_need(malloc(cap));
+
+    text[0] = '\0';
+    if (bytes)
+        escape(bytes, n, text, cap);
+    return text;
+}
+
+char *show_field(const struct weft_row *row, const char *name)
+{
+    size_t n = 0;
+    const char *bytes = weft_row_bytes(row, name, &n);
+
+    return escaped(bytes, n);
+}
+
+void show_put_at(FILE *out, const struct weft_row *row, size_t i)
+{
+    size_t n = 0;
+    const char *bytes = weft_row_field_bytes(row, i, &n);
+    char *text = escaped(bytes, n);
+
+    switch (weft_row_field_type(row, i)) {
+    case 'i': fprintf(out, "%" PRId64, weft_row_field_int(row, i)); break;
+    case 'b': fputs(weft_row_field_int(row, i) ? "yes" : "no", out); break;
+    case 'n': putc('-', out); break;
+    default: fputs(text, out);
+    }
+    free(text);
+}
+
+void show_put(FILE *out, const struct weft_row *row, const char *name)
+{
+    char *text = show_field(row, name);
+
+    fputs(text, out);
+    free(text);
+}
+
+void show_each(const struct weft_row *row, const char *name, void (*each)(void *arg, const char *text, size_t n), void *arg)
+{
+    for (size_t i = 0; i < weft_row_fields(row); i++) {
+        size_t n = 0;
+        if (strcmp(weft_row_field_name(row, i), name) != 0)
+            continue;
+        const char *bytes = weft_row_field_bytes(row, i, &n);
+        if (bytes)
+            each(arg, bytes, n);
+    }
+}
+
+static void add_peer(void *stream, const char *text, size_t n)
+{
+    fprintf(stream, "%s%.*s", ftell(stream) > 0 ? "," : "", (int)n, text);
+}
+
+char *show_audience(const struct weft_row *share)
+{
+    char *text = NULL;
+    size_t n = 0;
+    FILE *stream = cli_need(open_memstream(&text, &n));
+
+    if (weft_row_bool(share, "public", false))
+        fputs("public", stream);
+    else
+        show_each(share, "to", add_peer, stream);
+    if (ftell(stream) == 0)
+        fputs("trusted", stream);
+    if (weft_row_bool(share, "writable", false))
+        fputs(" rw", stream);
+    fclose(stream);
+    return cli_need(text);
+}

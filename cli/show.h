@@ -1,0 +1,24 @@
+/* Values of rows as people see them. What others wrote is escaped here, always. */
+#ifndef WEFT_CLI_SHOW_H
+#define WEFT_CLI_SHOW_H
+
+#include "weft.h"
+
+#include <stdio.h>
+
+/* Gives the field's text or bytes, escaped; "" when it is missing (free). Memory that runs out ends the program. */
+char *show_field(const struct weft_row *row, const char *name);
+/* Prints it. */
+void show_put(FILE *out, const struct weft_row *row, const char *name);
+
+/* Prints the i-th field, whatever its type. */
+void show_put_at(FILE *out, const struct weft_row *row, size_t i);
+
+/* Calls `each` for every value of a field that can repeat. */
+void show_each(const struct weft_row *row, const char *name, void (*each)(void *arg, const char *text, size_t n), void *arg);
+
+/* Who may read a share: "public", "trusted", or the named peers; with " rw" when they may write. Gives it, not escaped
+ * (free). */
+char *show_audience(const struct weft_row *share);
+
+#endif

@@ -1,0 +1,93 @@
+/* weft completion SHELL prints the script; weft completion peers|shares|sources prints names, one a line, for the scripts.
+ *
+ * A name that is not shown as it is (escape() changes it) cannot be typed either, and is left out. Nobody waits long at a
+ * Tab. */
+#include "call.h"
+#include "complete.h"
+#include "err.h"
+#include "exits.h"
+#include "log.h"
+#include "verbs.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#define PATIENCE_S 2
+
+static bool is_plain(const char *text)
+{
+    char shown[1024];
+
+    return strcmp(escape(text, strlen(text), shown, sizeof shown), text) == 0;
+}
+
+static void put_peer(void *arg, const struct weft_row *row)
+{
+    const char *name = weft_row_text(row, "name", "");
+
+    if (strcmp(weft_row_kind(row), "peer") == 0 && is_plain(name))
+        fprintf(arg, "%s\n", name);
+}
+
+static void put_source(void *arg, const struct weft_row *row)
+{
+    const char *peer = weft_row_text(row, "peer", ""), *name = weft_row_text(row, "name", "");
+
+    if (strcmp(weft_row_kind(row), "share") == 0 && is_plain(name) && is_plain(peer))
+        fprintf(arg, "%s:%s\n", peer, name);
+}
+
+static void put_own(void *arg, const struct weft_row *row)
+{
+    const char *name = weft_row_text(row, "name", "");
+
+    if (strcmp(weft_row_kind(row), "share") == 0 && is_plain(name))
+        fprintf(arg, "%s\n", name);
+}
+
+static void keep_name(void *arg, const struct weft_row *row)
+{
+    if (strcmp(weft_row_kind(row), "status") == 0)
+        weft_row_set_text(arg, "target", weft_row_text(row, "name", ""));
+}
+
+/* This node's shares are those of the peer with its own name. */
+static int put_shares(struct cli *cli)
+{
+    struct weft_row *ls = cli_request("ls");
+
+    int status = cli_call(cli, &(struct call){cli_request("status"), NULL, keep_name, ls, false});
+    if (status == EXITS_DONE)
+        return cli_call(cli, &(struct call){ls, NULL, put_own, cli->out, false});
+    weft_row_free(ls);
+    return status;
+}
+
+static const struct {
+    const char *shell;
+    void (*put)(FILE *out);
+} scripts[] = {{"bash", complete_bash}, {"zsh", complete_zsh}, {"fish", complete_fish}};
+
+static int put_names(struct cli *cli, const char *word)
+{
+    alarm(PATIENCE_S);
+    if (strcmp(word, "peers") == 0)
+        return cli_call(cli, &(struct call){cli_request("peers"), NULL, put_peer, cli->out, false});
+    if (strcmp(word, "sources") == 0)
+        return cli_call(cli, &(struct call){cli_request("ls"), NULL, put_source, cli->out, false});
+    if (strcmp(word, "shares") == 0)
+        return put_shares(cli);
+    return cli_fail(cli, ERR_USAGE, "completions are made for bash, zsh and fish");
+}
+
+int cli_verb_completion(struct cli *cli)
+{
+    const char *word = args_word(&cli->args, 0);
+
+    for (size_t i = 0; i < sizeof scripts / sizeof *scripts; i++)
+        if (strcmp(word, scripts[i].shell) == 0) {
+            scripts[i].put(cli->out);
+            return EXITS_DONE;
+        }
+    return put_names(cli, word);
+}

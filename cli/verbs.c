@@ -1,0 +1,134 @@
+/* The one table of verbs: parsing, --help, completions and the man pages' synopsis and options are made from it. */
+#include "verbs.h"
+
+#include <string.h>
+
+#define END                                          \
+    {                                                \
+        0, NULL, NULL, NULL, COMPLETE_NOTHING, false \
+    }
+#define DRY_RUN                                                                                 \
+    {                                                                                           \
+        'n', "dry-run", NULL, "Change nothing, say what would be done", COMPLETE_NOTHING, false \
+    }
+
+static const struct option globals[] = {
+    {0, "home", "DIR", "The state folder of the node to use; default $WEFT_HOME, else by XDG", COMPLETE_FOLDER, false},
+    {0, "json", NULL, "Print JSON as weft-json(5) describes it", COMPLETE_NOTHING, false},
+    {'q', "quiet", NULL, "No progress and no messages but errors", COMPLETE_NOTHING, false},
+    {'v', "verbose", NULL, "Say more; twice: still more", COMPLETE_NOTHING, true},
+    {0, "color", "auto|always|never", "Colours; auto: on a terminal, unless NO_COLOR is set", COMPLETE_CHOICE, false},
+    {'h', "help", NULL, "Show the verb's help", COMPLETE_NOTHING, false},
+    {0, "version", NULL, "Show the version", COMPLETE_NOTHING, false},
+    END,
+};
+
+static const struct option none[] = {END};
+static const struct option dry_run[] = {DRY_RUN, END};
+
+static const struct option up[] = {
+    {0, "name", "NAME", "The node's name; default: the one of before, else the host's", COMPLETE_NOTHING, false},
+    {0, "listen", "ENDPOINT", "Listen there, such as tcp://*:9339; default: every interface, a free port", COMPLETE_NOTHING,
+     true},
+    {0, "peer", "ENDPOINT", "A node to begin with, as ENDPOINT or ID@ENDPOINT", COMPLETE_NOTHING, true},
+    {0, "interface", "IF", "Use only this network interface", COMPLETE_NOTHING, true},
+    {0, "no-beacon", NULL, "Neither send nor hear beacons on the local network", COMPLETE_NOTHING, false},
+    {0, "beacon-port", "N", "UDP port of the beacons; default 9338", COMPLETE_NOTHING, false},
+    {0, "role", "relay,hub", "Also serve others as a relay, a hub, or both", COMPLETE_NOTHING, true},
+    {0, "detach", NULL, "Return as soon as the node is ready; it goes on in the background", COMPLETE_NOTHING, false},
+    END,
+};
+
+static const struct option ping[] = {
+    {'c', "count", "N", "How many to send; default 4", COMPLETE_NOTHING, false},
+    END,
+};
+
+static const struct option invite[] = {
+    {0, "expire", "TIME", "How long the ticket is good, such as 30s, 10m or 1h; default 10m", COMPLETE_NOTHING, false},
+    END,
+};
+
+static const struct option trust[] = {
+    {'y', "yes", NULL, "Do not ask: the fingerprint has been compared", COMPLETE_NOTHING, false},
+    END,
+};
+
+static const struct option share[] = {
+    {0, "as", "NAME", "The share's name; default: the last part of PATH", COMPLETE_NOTHING, false},
+    {0, "to", "PEER,...", "Only these peers may read it; default: every trusted peer", COMPLETE_PEER, true},
+    {0, "public", NULL, "Anyone on the network may read it, trusted or not", COMPLETE_NOTHING, false},
+    {0, "writable", NULL, "Those who may read it may also change it", COMPLETE_NOTHING, false},
+    DRY_RUN,
+    END,
+};
+
+static const struct option ls[] = {
+    {'l', "long", NULL, "With mode, size and time, or with kind, size and audience", COMPLETE_NOTHING, false},
+    {'R', "recursive", NULL, "Also what lies in folders, however deep", COMPLETE_NOTHING, false},
+    END,
+};
+
+static const struct option get[] = {
+    {0, "if-exists", "refuse|skip|rename|overwrite", "What to do about a file that is already there; default refuse",
+     COMPLETE_CHOICE, false},
+    DRY_RUN,
+    END,
+};
+
+static const struct option help[] = {
+    {0, "man", "FILE", "Print the man page that FILE is the template of", COMPLETE_FILE, false},
+    END,
+};
+
+#define MANY 4096
+
+static const struct verb verbs[] = {
+    {"up", "", 0, 0, "start a node", up, COMPLETE_NOTHING, cli_verb_up},
+    {"down", "", 0, 0, "stop the node", none, COMPLETE_NOTHING, cli_verb_down},
+    {"status", "", 0, 0, "show the running node", none, COMPLETE_NOTHING, cli_verb_status},
+    {"peers", "", 0, 0, "list the nodes that are known", none, COMPLETE_NOTHING, cli_verb_peers},
+    {"id", "", 0, 0, "show this node's id and fingerprint", none, COMPLETE_NOTHING, cli_verb_id},
+    {"doctor", "[PEER]", 0, 1, "find out what is wrong, and what to do", none, COMPLETE_PEER, cli_verb_doctor},
+    {"ping", "PEER", 1, 1, "measure the way to a peer", ping, COMPLETE_PEER, cli_verb_ping},
+    {"invite", "", 0, 0, "make a ticket for a new peer", invite, COMPLETE_NOTHING, cli_verb_invite},
+    {"join", "[TICKET]", 0, 1, "use a ticket", none, COMPLETE_NOTHING, cli_verb_join},
+    {"trust", "PEER", 1, 1, "trust a peer whose fingerprint was compared", trust, COMPLETE_PEER, cli_verb_trust},
+    {"untrust", "PEER", 1, 1, "trust a peer no longer", none, COMPLETE_PEER, cli_verb_untrust},
+    {"share", "PATH", 1, 1, "offer a file or a folder", share, COMPLETE_FILE, cli_verb_share},
+    {"unshare", "NAME", 1, 1, "offer it no longer", dry_run, COMPLETE_SHARE, cli_verb_unshare},
+    {"ls", "[PEER[:SHARE[/PATH]]]", 0, 1, "list peers, shares and files", ls, COMPLETE_SOURCE, cli_verb_ls},
+    {"get", "PEER:SHARE[/PATH]... [DEST]", 1, MANY, "fetch files and folders", get, COMPLETE_SOURCE, cli_verb_get},
+    {"pipe resolve", "PIPE", 1, 1, "find the endpoint a pipe is bound to", none, COMPLETE_PEER, cli_verb_pipe_resolve},
+    {"help", "[VERB]", 0, 2, "show help", help, COMPLETE_VERB, cli_verb_help},
+    {"version", "", 0, 0, "show the version", none, COMPLETE_NOTHING, cli_verb_version},
+    {"completion", "bash|zsh|fish", 1, 1, "print a shell's completions", none, COMPLETE_CHOICE, cli_verb_completion},
+};
+
+const struct verb *verbs_at(size_t i)
+{
+    return i < sizeof verbs / sizeof *verbs ? &verbs[i] : NULL;
+}
+
+const struct verb *verbs_find(const char *name)
+{
+    for (size_t i = 0; verbs_at(i); i++)
+        if (strcmp(verbs[i].name, name) == 0)
+            return &verbs[i];
+    return NULL;
+}
+
+bool verbs_is_group(const char *word)
+{
+    size_t n = strlen(word);
+
+    for (size_t i = 0; verbs_at(i); i++)
+        if (strncmp(verbs[i].name, word, n) == 0 && verbs[i].name[n] == ' ')
+            return true;
+    return false;
+}
+
+const struct option *verbs_globals(void)
+{
+    return globals;
+}
