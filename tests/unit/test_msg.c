@@ -1,0 +1,193 @@
+/* Messages as a whole: golden bytes both ways, truncation, sizes, envelope. What single values may be: test_msg_values.c. */
+#include "golden.h"
+#include "msg_samples.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void golden_bytes_hold_both_ways(void **state)
+{
+    struct msg_buffers *s = *state;
+    for (size_t i = 0; i < MSG_SAMPLES; i++) {
+        char file[64];
+        snprintf(file, sizeof file, "msg/%s.hex", msg_sample_name(i));
+        s->other.n = golden_load(file, s->other.bytes, sizeof s->other.bytes);
+        msg_sample_encode(msg_sample_name(i), s);
+        if (s->wire.n != s->other.n || memcmp(s->wire.bytes, s->other.bytes, s->wire.n) != 0)
+            fail_msg("%s is not encoded as in its golden file", msg_sample_name(i));
+
+        assert_int_equal(msg_decode(s->other.bytes, s->other.n, &s->back), 0);
+        assert_int_equal(s->back.type, s->msg.type);
+        assert_int_equal(msg_encode(&s->back, s->wire.bytes, sizeof s->wire.bytes, &s->wire.n), 0);
+        if (s->wire.n != s->other.n || memcmp(s->wire.bytes, s->other.bytes, s->wire.n) != 0)
+            fail_msg("%s does not survive decoding", msg_sample_name(i));
+    }
+}
+
+static void every_type_has_a_sample_and_a_name(void **state)
+{
+    struct msg_buffers *s = *state;
+    bool seen[MSG_TYPE_END] = {false};
+    for (size_t i = 0; i < MSG_SAMPLES; i++) {
+        msg_sample(msg_sample_name(i), &s->msg);
+        seen[s->msg.type] = true;
+    }
+    for (int type = 1; type < MSG_TYPE_END; type++) {
+        assert_true(seen[type]);
+        assert_string_not_equal(msg_name((enum msg_type)type), "unknown");
+    }
+    assert_string_equal(msg_name(0), "unknown");
+    assert_string_equal(msg_name(MSG_TYPE_END), "unknown");
+}
+
+static void every_truncation_is_malformed(void **state)
+{
+    struct msg_buffers *s = *state;
+    for (size_t i = 0; i < MSG_SAMPLES; i++) {
+        msg_sample_encode(msg_sample_name(i), s);
+        for (size_t n = 0; n < s->wire.n; n++)
+            assert_int_equal(msg_decode_exactly(&s->wire, n, &s->back), ERR_MALFORMED);
+        s->wire.bytes[s->wire.n] = 0xc0;
+        assert_int_equal(msg_decode_exactly(&s->wire, s->wire.n + 1, &s->back), ERR_MALFORMED);
+    }
+}
+
+/* Any one byte changed to anything: decoded or refused, never worse; what is decoded can be encoded again. */
+static void any_byte_may_be_wrong(void **state)
+{
+    struct msg_buffers *s = *state;
+    static const uint8_t values[] = {0x00, 0x01, 0x7f, 0x80, 0x90, 0x9f, 0xa0, 0xc0, 0xc4, 0xc6, 0xcf, 0xd9, 0xdb, 0xdd, 0xff};
+    for (size_t i = 0; i < MSG_SAMPLES; i++) {
+        msg_sample_encode(msg_sample_name(i), s);
+        for (size_t at = 0; at < s->wire.n; at++) {
+            uint8_t was = s->wire.bytes[at];
+            for (size_t v = 0; v < sizeof values; v++) {
+                s->wire.bytes[at] = values[v];
+                if (msg_decode(s->wire.bytes, s->wire.n, &s->back) == 0)
+                    assert_int_equal(msg_encode(&s->back, s->other.bytes, sizeof s->other.bytes, &s->other.n), 0);
+            }
+            s->wire.bytes[at] = was;
+        }
+    }
+}
+
+/* ---- the envelope */
+
+static void an_unknown_type_can_be_refused_by_its_number(void **state)
+{
+    struct msg_buffers *s = *state;
+    static const struct {
+        const char *hex;
+        int err;
+        unsigned type, request;
+    } cases[] = {
+        {"92 63 07", ERR_UNSUPPORTED, 99, 7},
+        {"94 63 07 c0 91 01", ERR_UNSUPPORTED, 99, 7},
+        {"92 13 00", ERR_UNSUPPORTED, 19, 0},
+        {"92 cd ffff 07", ERR_UNSUPPORTED, 65535, 7},
+        {"92 ce 00010000 07", ERR_LIMIT, 0, 0},
+        {"92 00 07", ERR_MALFORMED, 0, 0},
+        {"91 63", ERR_MALFORMED, 0, 0},
+        {"90", ERR_MALFORMED, 0, 0},
+        {"63", ERR_MALFORMED, 0, 0},
+        {"92 ff 07", ERR_MALFORMED, 0, 0},
+        {"92 63 ff", ERR_MALFORMED, 0, 0},
+        {"92 63 07 c0", ERR_MALFORMED, 0, 0},
+        {"93 63 07 80", ERR_MALFORMED, 0, 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        s->wire.n = golden_parse(cases[i].hex, s->wire.bytes, sizeof s->wire.bytes);
+        assert_int_equal(msg_decode_exactly(&s->wire, s->wire.n, &s->back), cases[i].err);
+        if (cases[i].err == ERR_UNSUPPORTED) {
+            assert_int_equal(s->back.type, cases[i].type);
+            assert_int_equal(s->back.request, cases[i].request);
+        }
+    }
+    s->msg = (struct msg){.type = MSG_TYPE_END};
+    assert_int_equal(msg_encode(&s->msg, s->wire.bytes, sizeof s->wire.bytes, &s->wire.n), ERR_USAGE);
+}
+
+static void messages_end_at_their_size(void **state)
+{
+    struct msg_buffers *s = *state;
+    memset(s->wire.bytes, 0x90, sizeof s->wire.bytes);
+    assert_int_equal(msg_decode(s->wire.bytes, sizeof s->wire.bytes, &s->back), ERR_MALFORMED);
+    uint8_t *more = calloc(1, MSG_BYTES_MAX + 1);
+    assert_int_equal(msg_decode(more, MSG_BYTES_MAX + 1, &s->back), ERR_LIMIT);
+    free(more);
+    for (size_t i = 0; i < MSG_SAMPLES; i++) {
+        msg_sample_encode(msg_sample_name(i), s);
+        size_t need = s->wire.n;
+        assert_int_equal(msg_encode(&s->msg, s->wire.bytes, need, &s->wire.n), 0);
+        assert_int_equal(msg_encode(&s->msg, s->wire.bytes, need - 1, &s->wire.n), ERR_LIMIT);
+        assert_int_equal(s->wire.n, 0);
+    }
+}
+
+static void s3_nothing_of_the_buffer_travels(void **state)
+{
+    struct msg_buffers *s = *state;
+    memset(s->wire.bytes, 0xee, sizeof s->wire.bytes);
+    msg_sample_encode("answer", s);
+    for (size_t i = s->wire.n; i < sizeof s->wire.bytes; i++)
+        assert_int_equal(s->wire.bytes[i], 0);
+}
+
+/* Who fills a page counts with msg_entry_bytes; the worst page it lets through must fit. */
+static void a_counted_page_fits_a_message(void **state)
+{
+    struct msg_buffers *s = *state;
+    char name[ENTRY_NAME_MAX];
+    memset(name, 'a', sizeof name);
+    for (uint16_t name_len = 1; name_len <= ENTRY_NAME_MAX; name_len = (uint16_t)(name_len + 127)) {
+        struct entry e = {ENTRY_LINK, 07777, INT64_MAX, INT64_MIN, SECOND - 1, name_len, name_len, name, name};
+        s->msg = (struct msg){.type = MSG_LIST_OK, .request = INT64_MAX};
+        s->msg.list_ok.more = true;
+        s->msg.list_ok.cursor = UINT64_MAX;
+        size_t bytes = LIST_OK_BYTES;
+        while (s->msg.list_ok.count < LIST_ENTRIES_MAX && bytes + msg_entry_bytes(&e) <= MSG_BYTES_MAX) {
+            bytes += msg_entry_bytes(&e);
+            s->msg.list_ok.entry[s->msg.list_ok.count++] = e;
+        }
+        assert_int_equal(msg_encode(&s->msg, s->wire.bytes, sizeof s->wire.bytes, &s->wire.n), 0);
+        assert_true(s->wire.n <= bytes);
+        assert_int_equal(msg_decode(s->wire.bytes, s->wire.n, &s->back), 0);
+        assert_int_equal(s->back.list_ok.count, s->msg.list_ok.count);
+    }
+}
+
+static void an_error_is_cut_to_its_cap(void **state)
+{
+    struct msg_buffers *s = *state;
+    char text[1000];
+    for (size_t i = 0; i < sizeof text - 1; i++)
+        text[i] = "\xc3\xbc"[i % 2];
+    text[sizeof text - 1] = 0;
+    msg_set_error(&s->msg, 7, ERR_REFUSED, text + 1);
+    assert_int_equal(msg_encode(&s->msg, s->wire.bytes, sizeof s->wire.bytes, &s->wire.n), 0);
+    assert_int_equal(msg_decode(s->wire.bytes, s->wire.n, &s->back), 0);
+    assert_int_equal(s->back.error.code, ERR_REFUSED);
+    assert_int_equal(s->back.request, 7);
+    assert_string_equal(s->back.error.text + strlen(s->back.error.text) - 3, "...");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(golden_bytes_hold_both_ways),
+        cmocka_unit_test(every_type_has_a_sample_and_a_name),
+        cmocka_unit_test(every_truncation_is_malformed),
+        cmocka_unit_test(any_byte_may_be_wrong),
+        cmocka_unit_test(an_unknown_type_can_be_refused_by_its_number),
+        cmocka_unit_test(messages_end_at_their_size),
+        cmocka_unit_test(s3_nothing_of_the_buffer_travels),
+        cmocka_unit_test(a_counted_page_fits_a_message),
+        cmocka_unit_test(an_error_is_cut_to_its_cap),
+    };
+    return cmocka_run_group_tests(tests, msg_buffers_new, msg_buffers_free);
+}

@@ -1,0 +1,349 @@
+/* The values in messages: each of another type, each field out of its range, lists and bytes at their caps and one beyond. */
+#include "msg_samples.h"
+
+#include <msgpack.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* ---- values of another type, arrays of another length: the message is written again with one of its values changed */
+
+enum change { TO_NIL, TO_BOOL, TO_INT, TO_FLOAT, TO_STR, TO_BIN, TO_ARRAY, TO_MAP, ONE_LESS, ONE_MORE, CHANGES };
+
+struct rewrite {
+    struct msg_wire *out;
+    msgpack_packer packer;
+    size_t target, seen; /* index of the value to change; of the value at hand, in the order of the bytes */
+    enum change change;
+    bool changed; /* false: there is no such value, or this change would leave it as it is */
+};
+
+static int rewrite_append(void *arg, const char *bytes, size_t n)
+{
+    struct rewrite *w = arg;
+    assert_true(n <= sizeof w->out->bytes - w->out->n);
+    memcpy(w->out->bytes + w->out->n, bytes, n);
+    w->out->n += n;
+    return 0;
+}
+
+static bool has_type_of(const msgpack_object *o, enum change change)
+{
+    switch (change) {
+    case TO_BOOL: return o->type == MSGPACK_OBJECT_BOOLEAN;
+    case TO_INT: return o->type == MSGPACK_OBJECT_POSITIVE_INTEGER || o->type == MSGPACK_OBJECT_NEGATIVE_INTEGER;
+    case TO_STR: return o->type == MSGPACK_OBJECT_STR;
+    case TO_BIN: return o->type == MSGPACK_OBJECT_BIN;
+    case TO_ARRAY: return o->type == MSGPACK_OBJECT_ARRAY;
+    default: return false;
+    }
+}
+
+static void changed_write(struct rewrite *w)
+{
+    switch (w->change) {
+    case TO_BOOL: msgpack_pack_true(&w->packer); break;
+    case TO_INT: msgpack_pack_int(&w->packer, 1); break;
+    case TO_FLOAT: msgpack_pack_double(&w->packer, 1.0); break;
+    case TO_STR: msgpack_pack_str_with_body(&w->packer, "x", 1); break;
+    case TO_BIN: msgpack_pack_bin_with_body(&w->packer, "x", 1); break;
+    case TO_ARRAY: msgpack_pack_array(&w->packer, 0); break;
+    case TO_MAP: msgpack_pack_map(&w->packer, 0); break;
+    default: msgpack_pack_nil(&w->packer); break;
+    }
+}
+
+static void value_rewrite(struct rewrite *w, const msgpack_object *o)
+{
+    bool here = w->seen++ == w->target;
+    bool is_array = o->type == MSGPACK_OBJECT_ARRAY;
+    if (here && w->change < ONE_LESS) {
+        w->changed = !has_type_of(o, w->change);
+        changed_write(w);
+        return;
+    }
+    if (!is_array) {
+        msgpack_pack_object(&w->packer, *o);
+        return;
+    }
+    size_t n = o->via.array.size;
+    w->changed |= here && (w->change == ONE_MORE || n > 0);
+    size_t count = !here ? n : w->change == ONE_MORE ? n + 1 : n ? n - 1 : 0;
+    msgpack_pack_array(&w->packer, count);
+    for (size_t i = 0; i < count && i < n; i++)
+        value_rewrite(w, &o->via.array.ptr[i]);
+    if (count > n)
+        msgpack_pack_nil(&w->packer);
+}
+
+static void every_value_of_another_type_is_malformed(void **state)
+{
+    struct msg_buffers *s = *state;
+    size_t lists_shortened = 0;
+    for (size_t i = 0; i < MSG_SAMPLES; i++) {
+        msgpack_unpacked unpacked;
+        msgpack_unpacked_init(&unpacked);
+        msg_sample_encode(msg_sample_name(i), s);
+        assert_int_equal(msgpack_unpack_next(&unpacked, (const char *)s->wire.bytes, s->wire.n, NULL), MSGPACK_UNPACK_SUCCESS);
+        size_t values = 1;
+        for (size_t target = 0; target < values; target++)
+            for (int change = 0; change < CHANGES; change++) {
+                struct rewrite w = {.out = &s->other, .target = target, .change = (enum change)change};
+                s->other.n = 0;
+                msgpack_packer_init(&w.packer, &w, rewrite_append);
+                value_rewrite(&w, &unpacked.data);
+                if (w.seen > values)
+                    values = w.seen;
+                if (!w.changed)
+                    continue;
+                if (msg_decode_exactly(&s->other, s->other.n, &s->back) != 0)
+                    continue;
+                lists_shortened++; /* a list may be shorter, an array of fixed positions not */
+                if (change != ONE_LESS)
+                    fail_msg("%s: value %zu, change %d is taken", msg_sample_name(i), target, change);
+            }
+        msgpack_unpacked_destroy(&unpacked);
+    }
+    assert_int_equal(lists_shortened, MSG_SAMPLE_LISTS);
+}
+
+/* ---- one field out of its range */
+
+struct wrong {
+    const char *sample;
+    size_t at, size;
+    uint64_t number;
+    const char *text; /* instead of a number */
+    int err;
+};
+
+#define SIZE_OF(field) sizeof(((struct msg *)0)->field)
+#define NUMBER(sample, field, number, err)                                     \
+    {                                                                          \
+        sample, offsetof(struct msg, field), SIZE_OF(field), number, NULL, err \
+    }
+#define TEXT(sample, field, text)                                                   \
+    {                                                                               \
+        sample, offsetof(struct msg, field), SIZE_OF(field), 0, text, ERR_MALFORMED \
+    }
+
+static const struct wrong wrongs[] = {
+    NUMBER("ping", request, 1ull << 63, ERR_LIMIT),
+    NUMBER("join", request, 0, ERR_MALFORMED),
+    NUMBER("join_ok", request, 0, ERR_MALFORMED),
+    NUMBER("shares", request, 0, ERR_MALFORMED),
+    NUMBER("shares_ok", request, 0, ERR_MALFORMED),
+    NUMBER("list", request, 0, ERR_MALFORMED),
+    NUMBER("list_ok", request, 0, ERR_MALFORMED),
+    NUMBER("fetch", request, 0, ERR_MALFORMED),
+    NUMBER("fetch_ok", request, 0, ERR_MALFORMED),
+    NUMBER("hello", hello.record.len, 0, ERR_MALFORMED),
+    NUMBER("bye", bye.reason, BYE_REASON_COUNT, ERR_LIMIT),
+    NUMBER("records", records.record[1].len, 0, ERR_MALFORMED),
+    NUMBER("error", error.code, ERR_OK, ERR_MALFORMED),
+    NUMBER("error", error.code, ERR_COUNT, ERR_MALFORMED),
+    TEXT("error", error.text, "\xff"),
+    NUMBER("query", query.type, PIPE_TYPE_COUNT, ERR_LIMIT),
+    NUMBER("query", query.transport, TRANSPORT_COUNT, ERR_LIMIT),
+    NUMBER("query", query.hops, QUERY_HOPS_MAX + 1, ERR_LIMIT),
+    NUMBER("answer", answer.type, PIPE_TYPE_COUNT, ERR_LIMIT),
+    NUMBER("answer", answer.incarnation, 1ull << 63, ERR_LIMIT),
+    NUMBER("answer", answer.life_s, PIPE_ANSWER_LIFE_MAX_S + 1, ERR_LIMIT),
+    NUMBER("answer", answer.holder.len, 0, ERR_MALFORMED),
+    NUMBER("answer", answer.found, false, ERR_MALFORMED), /* and yet a holder */
+    NUMBER("answer_no", answer.endpoint_count, 1, ERR_MALFORMED),
+    NUMBER("answer", answer.endpoint[0].transport, TRANSPORT_ANY, ERR_MALFORMED),
+    NUMBER("answer", answer.endpoint[0].transport, TRANSPORT_WS, ERR_MALFORMED),
+    NUMBER("answer", answer.endpoint[0].transport, TRANSPORT_COUNT, ERR_LIMIT),
+    TEXT("answer", answer.endpoint[0].text, "tcp://example.org:80"),
+    TEXT("answer", answer.endpoint[0].text, "tcp://*:*"),
+    TEXT("answer", answer.endpoint[0].text, ""),
+    TEXT("answer", answer.endpoint[1].text, "ipc:///tmp/a\nb"),
+    TEXT("answer", answer.endpoint[0].iface, "eth\x1b"),
+    TEXT("shares", shares.after, "-x"),
+    TEXT("shares_ok", shares_ok.share[0].name, ""),
+    TEXT("shares_ok", shares_ok.share[1].name, "a/b"),
+    NUMBER("shares_ok", shares_ok.share[0].kind, ENTRY_LINK, ERR_LIMIT),
+    NUMBER("shares_ok", shares_ok.share[0].size, 1ull << 63, ERR_LIMIT),
+    NUMBER("shares_ok", shares_ok.count, 0, ERR_MALFORMED), /* and yet more to come */
+    TEXT("list", list.at.share, ""),
+    TEXT("list", list.at.share, ".."),
+    TEXT("list", list.at.path, "../etc/pa"),
+    TEXT("list", list.at.path, "/2024/caf"),
+    TEXT("list", list.at.path, "2024//caf"),
+    NUMBER("list_ok", list_ok.cursor, 0, ERR_MALFORMED), /* and yet more to come */
+    NUMBER("list_ok", list_ok.entry[0].kind, ENTRY_KIND_COUNT, ERR_LIMIT),
+    NUMBER("list_ok", list_ok.entry[0].mode, 010000, ERR_LIMIT),
+    NUMBER("list_ok", list_ok.entry[0].size, 1ull << 63, ERR_LIMIT),
+    NUMBER("list_ok", list_ok.entry[0].mtime_ns, SECOND, ERR_LIMIT),
+    NUMBER("list_ok", list_ok.entry[0].name_len, 0, ERR_MALFORMED),
+    NUMBER("list_ok", list_ok.entry[0].name, (uintptr_t) "a/jpg", ERR_MALFORMED),
+    NUMBER("list_ok", list_ok.entry[0].name, (uintptr_t) "a\0jpg", ERR_MALFORMED),
+    NUMBER("list_ok", list_ok.entry[2].kind, ENTRY_FILE, ERR_MALFORMED), /* and yet a target */
+    NUMBER("list_ok", list_ok.entry[2].target, (uintptr_t) "..\0a.jpg", ERR_MALFORMED),
+    TEXT("fetch", fetch.at.share, "a:b"),
+    TEXT("fetch_listen", fetch.at.path, "a//b"),
+    NUMBER("fetch", fetch.reception.streams, 0, ERR_MALFORMED),
+    NUMBER("fetch", fetch.reception.streams, STREAMS_MAX + 1, ERR_LIMIT),
+    NUMBER("fetch", fetch.reception.limit, 1ull << 63, ERR_LIMIT),
+    NUMBER("fetch", fetch.reception.deadline_s, 0, ERR_MALFORMED),
+    NUMBER("fetch", fetch.reception.deadline_s, RECEPTION_DEADLINE_S + 1, ERR_LIMIT),
+    NUMBER("fetch", fetch.reception.addr[0].port, 0, ERR_MALFORMED),
+    NUMBER("fetch", fetch.reception.addr[0].ip[0], 224, ERR_MALFORMED),
+    NUMBER("fetch", fetch.reception.addr[1].ip[0], 0xff, ERR_MALFORMED),
+    NUMBER("fetch_ok", fetch_ok.streams, 0, ERR_MALFORMED),
+    NUMBER("fetch_ok", fetch_ok.streams, STREAMS_MAX + 1, ERR_LIMIT),
+    NUMBER("fetch_ok_listen", fetch_ok.addr[0].port, 0, ERR_MALFORMED),
+    NUMBER("cancel", cancel.request, 0, ERR_MALFORMED),
+    NUMBER("cancel", cancel.request, 1ull << 63, ERR_LIMIT),
+};
+
+static void put(struct msg *m, const struct wrong *wrong)
+{
+    uint8_t *field = (uint8_t *)m + wrong->at;
+    if (wrong->text) {
+        assert_true(strlen(wrong->text) < wrong->size);
+        memset(field, 0, wrong->size);
+        memcpy(field, wrong->text, strlen(wrong->text));
+        return;
+    }
+    uint8_t v1 = (uint8_t)wrong->number;
+    uint16_t v2 = (uint16_t)wrong->number;
+    uint32_t v4 = (uint32_t)wrong->number;
+    const void *v = wrong->size == 1   ? (void *)&v1
+                    : wrong->size == 2 ? (void *)&v2
+                    : wrong->size == 4 ? (void *)&v4
+                                       : (void *)&wrong->number;
+    memcpy(field, v, wrong->size);
+}
+
+static void every_field_out_of_its_range_is_refused(void **state)
+{
+    struct msg_buffers *s = *state;
+    for (size_t i = 0; i < sizeof wrongs / sizeof *wrongs; i++) {
+        msg_sample(wrongs[i].sample, &s->msg);
+        put(&s->msg, &wrongs[i]);
+        assert_int_equal(msg_encode(&s->msg, s->wire.bytes, sizeof s->wire.bytes, &s->wire.n), 0);
+        int err = msg_decode_exactly(&s->wire, s->wire.n, &s->back);
+        if (err != wrongs[i].err)
+            fail_msg("wrong %zu, %s: %s instead of %s", i, wrongs[i].sample, err_name(err), err_name(wrongs[i].err));
+    }
+}
+
+/* ---- lists and bytes at their caps, and one beyond */
+
+struct longest {
+    const char *sample;
+    size_t value; /* index of the list or bytes among the message's values */
+    size_t max;
+};
+
+struct stretch {
+    struct rewrite rewrite;
+    size_t count;
+};
+
+/* Writes the message with its value number `target` made `count` long: an array of its first item, or bytes of 'a'. */
+static void value_stretch(struct stretch *w, const msgpack_object *o)
+{
+    msgpack_packer *packer = &w->rewrite.packer;
+    bool here = w->rewrite.seen++ == w->rewrite.target;
+    bool is_array = o->type == MSGPACK_OBJECT_ARRAY;
+    size_t n = is_array ? o->via.array.size : 0;
+    if (here && o->type == MSGPACK_OBJECT_STR) {
+        msgpack_pack_str(packer, w->count);
+        for (size_t i = 0; i < w->count; i++)
+            msgpack_pack_str_body(packer, "a", 1);
+    } else if (here && o->type == MSGPACK_OBJECT_BIN) {
+        msgpack_pack_bin(packer, w->count);
+        for (size_t i = 0; i < w->count; i++)
+            msgpack_pack_bin_body(packer, i % 200 == 199 ? "/" : "a", 1);
+    } else if (here) {
+        assert_true(n > 0);
+        msgpack_pack_array(packer, w->count);
+        for (size_t i = 0; i < w->count; i++)
+            msgpack_pack_object(packer, o->via.array.ptr[0]);
+    } else if (is_array) {
+        msgpack_pack_array(packer, n);
+        for (size_t i = 0; i < n; i++)
+            value_stretch(w, &o->via.array.ptr[i]);
+    } else {
+        msgpack_pack_object(packer, *o);
+    }
+}
+
+static void lists_and_bytes_end_at_their_caps(void **state)
+{
+    static const struct longest cases[] = {
+        {"hello", 5, RECORD_BYTES_MAX},
+        {"records", 3, GOSSIP_RECORDS_MAX},
+        {"records", 4, RECORD_BYTES_MAX},
+        {"error", 4, ERROR_TEXT_MAX},
+        {"query", 9, QUERY_VISITED_MAX},
+        {"query", 11, QUERY_VISITED_MAX},
+        {"answer", 9, RECORD_BYTES_MAX},
+        {"answer", 10, PIPE_ENDPOINTS_MAX},
+        {"answer", 14, IFACE_TEXT - 1},
+        {"shares", 4, NAME_MAX_BYTES},
+        {"shares_ok", 4, SHARES_PAGE_MAX},
+        {"shares_ok", 6, NAME_MAX_BYTES},
+        {"list", 4, NAME_MAX_BYTES},
+        {"list", 5, PATH_BYTES_MAX},
+        {"list_ok", 5, LIST_ENTRIES_MAX},
+        {"fetch", 5, PATH_BYTES_MAX},
+        {"fetch", 12, RECEPTION_ENDPOINTS_MAX},
+        {"fetch_ok_listen", 4, RECEPTION_ENDPOINTS_MAX},
+    };
+    struct msg_buffers *s = *state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (size_t over = 0; over < 2; over++) {
+            msgpack_unpacked unpacked;
+            msgpack_unpacked_init(&unpacked);
+            msg_sample_encode(cases[i].sample, s);
+            assert_int_equal(msgpack_unpack_next(&unpacked, (const char *)s->wire.bytes, s->wire.n, NULL),
+                             MSGPACK_UNPACK_SUCCESS);
+            struct stretch w = {.rewrite = {.out = &s->other, .target = cases[i].value}, .count = cases[i].max + over};
+            s->other.n = 0;
+            msgpack_packer_init(&w.rewrite.packer, &w.rewrite, rewrite_append);
+            value_stretch(&w, &unpacked.data);
+            msgpack_unpacked_destroy(&unpacked);
+            int err = msg_decode_exactly(&s->other, s->other.n, &s->back);
+            if (err != (over ? ERR_LIMIT : 0))
+                fail_msg("%s, value %zu of length %zu: %s", cases[i].sample, cases[i].value, w.count, err_name(err));
+        }
+}
+
+static void p26_entry_names_and_targets_end_at_their_caps(void **state)
+{
+    struct msg_buffers *s = *state;
+    char *bytes = malloc(LINK_TARGET_MAX + 1);
+    memset(bytes, 'a', LINK_TARGET_MAX + 1);
+    for (uint16_t over = 0; over < 2; over++) {
+        msg_sample("list_ok", &s->msg);
+        struct entry *e = &s->msg.list_ok.entry[2];
+        e->name = bytes;
+        e->name_len = (uint16_t)(ENTRY_NAME_MAX + over);
+        assert_int_equal(msg_encode(&s->msg, s->wire.bytes, sizeof s->wire.bytes, &s->wire.n), 0);
+        assert_int_equal(msg_decode(s->wire.bytes, s->wire.n, &s->back), over ? ERR_LIMIT : 0);
+        msg_sample("list_ok", &s->msg);
+        e->target = bytes;
+        e->target_len = (uint16_t)(LINK_TARGET_MAX + over);
+        assert_int_equal(msg_encode(&s->msg, s->wire.bytes, sizeof s->wire.bytes, &s->wire.n), 0);
+        assert_int_equal(msg_decode(s->wire.bytes, s->wire.n, &s->back), over ? ERR_LIMIT : 0);
+    }
+    free(bytes);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_value_of_another_type_is_malformed),
+        cmocka_unit_test(every_field_out_of_its_range_is_refused),
+        cmocka_unit_test(lists_and_bytes_end_at_their_caps),
+        cmocka_unit_test(p26_entry_names_and_targets_end_at_their_caps),
+    };
+    return cmocka_run_group_tests(tests, msg_buffers_new, msg_buffers_free);
+}
