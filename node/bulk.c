@@ -208,7 +208,8 @@ static struct job_transfer *job_new(struct bulk *bulk, uint32_t deadline_s)
     t->self = bulk->config.self;
     t->streams_wanted = bulk->config.streams != 0 ? bulk->config.streams : streams_default();
     t->addrs = (unsigned)bulk->config.addresses(bulk->config.arg, t->addr, RECEPTION_ENDPOINTS_MAX);
-    t->deadline = now_ns() + (deadline_s < RECEPTION_DEADLINE_S ? deadline_s : RECEPTION_DEADLINE_S) * SECOND;
+    t->deadline_s = deadline_s < RECEPTION_DEADLINE_S ? deadline_s : RECEPTION_DEADLINE_S;
+    t->deadline = now_ns() + t->deadline_s * SECOND;
     t->owner = job;
     t->tell = on_tell;
     t->tell_item = on_item;
@@ -247,7 +248,7 @@ static void send_stillborn(void *data)
 
 void bulk_receive_start(struct bulk *bulk, struct receive *r)
 {
-    struct job_transfer *job = job_new(bulk, RECEPTION_DEADLINE_S);
+    struct job_transfer *job = job_new(bulk, bulk->config.deadline_s != 0 ? bulk->config.deadline_s : RECEPTION_DEADLINE_S);
 
     r->port_data = job;
     if (job == NULL) {
@@ -318,7 +319,7 @@ void bulk_counts(struct bulk *bulk, struct bulk_counts *out)
     *out = (struct bulk_counts){0};
     gate_counts(bulk->gate, &out->receptions, &out->refused);
     LIST_FOREACH(job, &bulk->transfers, link)
-        out->streams += transfer_streams(&job->t);
+    out->streams += transfer_streams(&job->t);
 }
 
 static struct mailbox *mailbox_new(struct bulk *bulk)
@@ -371,8 +372,9 @@ void bulk_free(struct bulk *bulk)
     if (bulk == NULL)
         return;
     LIST_FOREACH(job, &bulk->transfers, link)
-        cancel(job, ERR_CANCELLED);
-    LIST_FOREACH(job, &bulk->transfers, link) {
+    cancel(job, ERR_CANCELLED);
+    LIST_FOREACH(job, &bulk->transfers, link)
+    {
         if (job->started)
             pthread_join(job->lead, NULL);
         job->started = false;

@@ -19,8 +19,9 @@ struct bulk;
 struct bulk_config {
     const struct log *log;
     struct node_id self;
-    const char *spool; /* folder for unlinked temporary files; lives as long as the bulk plane */
-    uint8_t streams;   /* of one receive; 0: as many as help on this machine */
+    const char *spool;   /* folder for unlinked temporary files; lives as long as the bulk plane */
+    uint8_t streams;     /* of one receive; 0: as many as help on this machine */
+    uint32_t deadline_s; /* for the streams of a receive to be up; 0: RECEPTION_DEADLINE_S */
     /* Addresses of this machine on which reception objects may be offered, best first; port is ignored. */
     size_t (*addresses)(void *arg, struct addr *out, size_t max);
     /* Runs fn(data) on the loop thread soon, also after bulk_free (fn then only frees). Callable from any thread. */

@@ -80,8 +80,7 @@ static bool make_reception(struct transfer *t)
 {
     struct reception_info *info = t->info;
 
-    *info = (struct reception_info){
-        .streams = t->streams_wanted, .limit = fetch_limit(t->r), .deadline_s = RECEPTION_DEADLINE_S};
+    *info = (struct reception_info){.streams = t->streams_wanted, .limit = fetch_limit(t->r), .deadline_s = t->deadline_s};
     randombytes_buf(info->id.b, sizeof info->id.b);
     randombytes_buf(info->key, sizeof info->key);
     return !t->r->listen || t->addrs == 0 || listen_for_streams(t, info->addr, &info->addr_count);

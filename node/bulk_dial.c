@@ -146,7 +146,8 @@ static int race_fault(const struct race *race, struct fault *fault)
 
     switch (race->code) {
     case ERR_CANCELLED: return fault_set(fault, ERR_CANCELLED, "stopped while connecting");
-    case ERR_TIMEOUT: return fault_set(fault, ERR_TIMEOUT, "no bulk connection to %s in time; is a firewall in the way?", first);
+    case ERR_TIMEOUT:
+        return fault_set(fault, ERR_TIMEOUT, "no bulk connection to %s in time; is a firewall in the way?", first);
     case ERR_REFUSED: return fault_set(fault, ERR_REFUSED, "who answered at %s did not prove the key of this transfer", first);
     case ERR_NOMEM: return fault_set(fault, ERR_NOMEM, "out of memory for a bulk connection");
     default: return fault_set(fault, ERR_UNREACHABLE, "no bulk connection to %s or its other addresses", first);

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #define EVENTS 64
-#define ACCEPTS 64                       /* in one turn, so that handshakes go on during a flood */
+#define ACCEPTS 64 /* in one turn, so that handshakes go on during a flood */
 #define HALF_PER_HOST (HALF_OPEN_MAX / 4)
 #define ACCEPT_PAUSE (100 * MILLISECOND) /* when there are no more descriptors */
 
@@ -47,8 +47,8 @@ static struct half *half_of_fd(struct gate *gate, int fd)
 {
     struct half *half;
     TAILQ_FOREACH(half, &gate->halves, link)
-        if (half->fd == fd)
-            return half;
+    if (half->fd == fd)
+        return half;
     return NULL;
 }
 
@@ -58,7 +58,8 @@ static struct half *oldest(struct gate *gate, const struct addr *from, unsigned 
     struct half *half, *first = NULL;
 
     *count = 0;
-    TAILQ_FOREACH(half, &gate->halves, link) {
+    TAILQ_FOREACH(half, &gate->halves, link)
+    {
         if (half->serial != 0 || (from != NULL && !addr_same_host(&half->from, from)))
             continue;
         if ((*count)++ == 0)

@@ -88,12 +88,8 @@ void frame_head_encode(uint8_t b[FRAME_HEAD], enum frame_type type, size_t len)
 /* ---- statuses */
 
 static const enum err errors[ITEM_STATUS_COUNT] = {
-    [ITEM_OK] = 0,
-    [ITEM_DENIED] = ERR_DENIED,
-    [ITEM_GONE] = ERR_NOT_FOUND,
-    [ITEM_CHANGED] = ERR_CHANGED,
-    [ITEM_FAILED] = ERR_IO,
-    [ITEM_LIMIT] = ERR_LIMIT,
+    [ITEM_OK] = 0,          [ITEM_DENIED] = ERR_DENIED, [ITEM_GONE] = ERR_NOT_FOUND, [ITEM_CHANGED] = ERR_CHANGED,
+    [ITEM_FAILED] = ERR_IO, [ITEM_LIMIT] = ERR_LIMIT,
 };
 
 int item_err(enum item_status status)

@@ -25,10 +25,10 @@ enum frame_type {
 };
 
 #define FRAME_HEAD 4
-#define LIST_BYTES_MAX 65536   /* body of a LIST */
-#define WANT_FILES_MAX 512     /* entries that one WANT_FILES spans */
+#define LIST_BYTES_MAX 65536    /* body of a LIST */
+#define WANT_FILES_MAX 512      /* entries that one WANT_FILES spans */
 #define SMALL_BYTES BLOCK_BYTES /* a file of at most that is small */
-#define FILE_FIXED 41          /* body of a FILE without the content */
+#define FILE_FIXED 41           /* body of a FILE without the content */
 #define BLOCK_FIXED 16
 #define FRAME_BYTES_MAX (FRAME_HEAD + FILE_FIXED + BLOCK_BYTES) /* the longest frame */
 

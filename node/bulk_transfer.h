@@ -31,10 +31,11 @@ struct transfer {
     uint8_t streams_wanted;
     unsigned addrs; /* of this node, to be offered; their port is not set */
     struct addr addr[RECEPTION_ENDPOINTS_MAX];
+    uint32_t deadline_s;
     uint64_t deadline; /* for the streams to be up; CLOCK_MONOTONIC, ns */
     int stop_fd;       /* readable once stopped */
     struct gate_pass pass;
-    void *owner;       /* of what follows: tells the loop thread */
+    void *owner; /* of what follows: tells the loop thread */
     void (*tell)(struct transfer *t, enum transfer_event event);
     void (*tell_item)(struct transfer *t, const char *path, const struct fault *fault);
     /* under the lock */
@@ -43,11 +44,11 @@ struct transfer {
     bool go;
     struct msg_fetch_ok answer; /* a receiver's, set with go */
     struct tls_link *arrived[STREAMS_MAX];
-    bool impostor; /* someone showed an identity of ours and did not know its key */
+    bool impostor;    /* someone showed an identity of ours and did not know its key */
     unsigned streams; /* up */
     struct stream stream[STREAMS_MAX];
     struct fault fault;
-    struct plan *plan; /* a receiver's, whose waits end too when the transfer stops; NULL: none */
+    struct plan *plan;    /* a receiver's, whose waits end too when the transfer stops; NULL: none */
     _Atomic bool stopped; /* a fault is set */
 };
 

@@ -46,6 +46,9 @@ void receive_tell(struct receiving *rx, const char *path, const struct fault *fa
 /* An item could not be placed: counts and tells it. */
 void receive_item(struct receiving *rx, const char *path, const struct fault *fault);
 
+/* Is this a fault of the place itself, with which nothing can go on? Others concern one item. */
+bool receive_fatal(int err);
+
 /* The list: from the wire into rx->list, all of it, checked against itself and the limit. Nothing is written but the
  * list. Errors are told by transfer_fail, as below. (fetch_list.c) */
 bool receive_list(struct receiving *rx);

@@ -31,7 +31,8 @@ static int add_frame(struct listing *l, const uint8_t *body, size_t n, struct fa
     list_hash_add(&l->hash, body, n);
     switch (err) {
     case 0: return 0;
-    case ERR_MALFORMED: return fault_set(fault, err, "the sender's list of files breaks the bulk protocol; nothing was written");
+    case ERR_MALFORMED:
+        return fault_set(fault, err, "the sender's list of files breaks the bulk protocol; nothing was written");
     case ERR_LIMIT: return fault_set(fault, err, "the sender's list of files is too long or too deep; nothing was written");
     default: return fault_set(fault, err, "cannot keep the sender's list of files in %s: %s", l->rx->t->spool, err_text(err));
     }

@@ -10,12 +10,12 @@ struct plan {
     struct manifest *list;
     unsigned streams;
     uint32_t entries;
-    uint8_t *small, *big;     /* bit per entry */
-    uint32_t smalls;          /* not given out */
+    uint8_t *small, *big;      /* bit per entry */
+    uint32_t smalls;           /* not given out */
     uint32_t small_at, big_at; /* nothing is left before */
-    uint32_t bigs;            /* not begun */
-    struct large *open;       /* begun and not ended, oldest first */
-    unsigned returnable;      /* pieces of large files that are out: when they come back there may be more to do */
+    uint32_t bigs;             /* not begun */
+    struct large *open;        /* begun and not ended, oldest first */
+    unsigned returnable;       /* pieces of large files that are out: when they come back there may be more to do */
     bool stopped;
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -157,8 +157,8 @@ static int take_open(struct plan *plan, struct piece *piece)
     if (large == NULL)
         return ERR_NOMEM;
     large->entry = i;
-    large->now = (struct file_now){
-        .token = e.token, .size = e.entry.size, .mtime_s = e.entry.mtime_s, .mtime_ns = e.entry.mtime_ns};
+    large->now =
+        (struct file_now){.token = e.token, .size = e.entry.size, .mtime_s = e.entry.mtime_s, .mtime_ns = e.entry.mtime_ns};
     large->out = 1;
     while (*end != NULL)
         end = &(*end)->link;
@@ -223,10 +223,19 @@ void plan_spoil(struct plan *plan, struct large *large, enum item_status status,
     pthread_mutex_lock(&plan->lock);
     if (large->status == ITEM_OK) {
         large->status = status;
-        if (found != NULL)
-            large->found = *found;
+        large->found = *found;
     }
     pthread_mutex_unlock(&plan->lock);
+}
+
+bool plan_unplaceable(struct plan *plan, struct large *large)
+{
+    pthread_mutex_lock(&plan->lock);
+    bool first = !large->told;
+    large->told = true;
+    large->status = ITEM_FAILED;
+    pthread_mutex_unlock(&plan->lock);
+    return first;
 }
 
 bool plan_spoilt(struct plan *plan, struct large *large)

@@ -12,21 +12,22 @@
 #include "bulk_frame.h"
 #include "manifest.h"
 
-#define PIECE_BYTES (4u << 20)  /* of small files in one piece */
-#define SLICE_BLOCKS_MIN 16     /* 4 MiB: below that a slice costs more than it balances */
-#define CHANGED_TRIES 3         /* how often a large file that changes under our hands is begun again */
+#define PIECE_BYTES (4u << 20) /* of small files in one piece */
+#define SLICE_BLOCKS_MIN 16    /* 4 MiB: below that a slice costs more than it balances */
+#define CHANGED_TRIES 3        /* how often a large file that changes under our hands is begun again */
 
 struct large {
     uint32_t entry;
-    struct file_now now;  /* as the sender saw it when it was begun (last) */
+    struct file_now now; /* as the sender saw it when it was begun (last) */
     struct stage_file *file;
     enum item_status status; /* not OK: no more of it is asked for */
     struct file_now found;   /* CHANGED: what is there instead */
+    bool told;               /* what is wrong with it has been told already */
     unsigned tries;
     /* the plan's */
-    uint64_t next;      /* first block that was not given out */
+    uint64_t next; /* first block that was not given out */
     uint64_t blocks;
-    unsigned out;       /* pieces not returned */
+    unsigned out; /* pieces not returned */
     struct large *link;
 };
 
@@ -34,7 +35,7 @@ enum piece_kind {
     PIECE_END,   /* all has been given out and returned */
     PIECE_LATER, /* nothing now; ask again */
     PIECE_FILES,
-    PIECE_OPEN,  /* begin this large file, then return the piece */
+    PIECE_OPEN, /* begin this large file, then return the piece */
     PIECE_BLOCKS
 };
 
@@ -60,8 +61,10 @@ void plan_stop(struct plan *plan);
 
 /* A large file is begun: it has `file` and the metadata in `now`. */
 void plan_begun(struct plan *plan, struct large *large, struct stage_file *file);
-/* Something is wrong with it: the first status wins. */
+/* The sender says that something is wrong with it: the first status wins. */
 void plan_spoil(struct plan *plan, struct large *large, enum item_status status, const struct file_now *found);
+/* It cannot be placed here. True for the first who says so, who is to tell it. */
+bool plan_unplaceable(struct plan *plan, struct large *large);
 bool plan_spoilt(struct plan *plan, struct large *large);
 /* A piece is back. True when it was the last of its file and no more are to come: the caller then owns the file, and either begins
  * it again (plan_again, and returns the piece again) or finishes it (plan_ended). */

@@ -17,11 +17,11 @@
 
 struct preparing {
     struct receiving *rx;
-    uint32_t skip_below; /* entries deeper than this are passed over; UINT32_MAX: none */
+    uint32_t skip_below;       /* entries deeper than this are passed over; UINT32_MAX: none */
     _Atomic uint32_t *skip_as; /* and counted here */
-    uint32_t new_below;  /* entries deeper than this cannot exist yet; UINT32_MAX: none */
-    uint64_t to_fetch;   /* content bytes of files that are planned */
-    uint64_t keep_at;    /* when a KEEP is due */
+    uint32_t new_below;        /* entries deeper than this cannot exist yet; UINT32_MAX: none */
+    uint64_t to_fetch;         /* content bytes of files that are planned */
+    uint64_t keep_at;          /* when a KEEP is due */
 };
 
 /* ---- one entry */
@@ -114,12 +114,6 @@ static int fetch_it(struct preparing *p, uint32_t i, const struct manifest_entry
     }
 }
 
-/* Is this a fault of the place itself, with which nothing can go on? */
-static bool fatal(int err)
-{
-    return err == ERR_NOSPACE || err == ERR_IO || err == ERR_NOMEM;
-}
-
 /* 0 unless the whole transfer must end. */
 static int place(struct preparing *p, uint32_t i, const struct manifest_entry *e, const char *path, struct fault *fault)
 {
@@ -134,7 +128,7 @@ static int place(struct preparing *p, uint32_t i, const struct manifest_entry *e
         case STAGE_CONFLICT: lose(p, e, path, fault); return 0;
         case STAGE_FETCH: err = fetch_it(p, i, e, path, fault); break;
         }
-    if (err != 0 && !fatal(err)) {
+    if (err != 0 && !receive_fatal(err)) {
         lose(p, e, path, fault);
         return 0;
     }
@@ -158,7 +152,8 @@ static int prepare_entry(struct preparing *p, uint32_t i, struct fault *fault)
         p->new_below = UINT32_MAX;
     err = fetch_path(p->rx->r->top, p->rx->list, i, path);
     if (err == ERR_LIMIT) {
-        lose(p, &e, p->rx->r->top, &(struct fault){.code = ERR_LIMIT, .text = "a path below it is too long for this destination"});
+        lose(p, &e, p->rx->r->top,
+             &(struct fault){.code = ERR_LIMIT, .text = "a path below it is too long for this destination"});
         return 0;
     }
     if (err == 0) /* names and targets are valid until the next call on the list, and that was one */
@@ -238,8 +233,7 @@ static int keep_alive(struct preparing *p)
 
 bool receive_prepare(struct receiving *rx)
 {
-    struct preparing p = {
-        .rx = rx, .skip_below = UINT32_MAX, .new_below = UINT32_MAX, .keep_at = now_ns() + KEEP_INTERVAL};
+    struct preparing p = {.rx = rx, .skip_below = UINT32_MAX, .new_below = UINT32_MAX, .keep_at = now_ns() + KEEP_INTERVAL};
     struct fault fault = {0};
     uint32_t count = manifest_count(rx->list);
     int err = 0;

@@ -25,6 +25,11 @@ void receive_item(struct receiving *rx, const char *path, const struct fault *fa
     receive_tell(rx, path, fault);
 }
 
+bool receive_fatal(int err)
+{
+    return err == ERR_NOSPACE || err == ERR_IO || err == ERR_NOMEM;
+}
+
 static int confine(const struct receiving *rx, struct fault *fault)
 {
     const char *const dirs[] = {rx->r->dest, rx->t->spool};
@@ -94,7 +99,8 @@ static void conclude(struct receiving *rx, bool done, const char *stage)
     else if (done)
         fault_set(&fault, ERR_PARTIAL, "%u of %u items were not fetched", failed, all);
     else if (stage != NULL && access(stage, F_OK) == 0)
-        fault_set(&fault, (int)t->fault.code, "%.300s; what arrived is kept in %s: the same command resumes", t->fault.text, stage);
+        fault_set(&fault, (int)t->fault.code, "%.300s; what arrived is kept in %s: the same command resumes", t->fault.text,
+                  stage);
     pthread_mutex_lock(&t->lock);
     t->fault = fault;
     pthread_mutex_unlock(&t->lock);

@@ -78,13 +78,23 @@ static int failed(struct stream *s, int code, bool blocked)
 
 /* ---- writing */
 
-int stream_flush(struct stream *s)
+/* What is corked leaves in full packets; popping the cork sends the rest. */
+static void cork(struct stream *s, int on)
+{
+    setsockopt(tls_fd(s->link), IPPROTO_TCP, TCP_CORK, &on, sizeof on);
+}
+
+static int write_out(struct stream *s)
 {
     short blocked;
     if (s->fault.code != 0 || s->out_len == 0)
         return (int)s->fault.code;
     if (s->under_key > TLS_KEY_BYTES && tls_rekey(s->link) == 0)
         s->under_key = 0;
+    if (!s->corked) {
+        cork(s, 1);
+        s->corked = true;
+    }
     int err = tls_write(s->link, s->out, s->out_len, &blocked);
     if (err != 0 || blocked != 0)
         return failed(s, err, blocked != 0);
@@ -93,9 +103,18 @@ int stream_flush(struct stream *s)
     return 0;
 }
 
+int stream_flush(struct stream *s)
+{
+    if (write_out(s) == 0 && s->corked) {
+        cork(s, 0);
+        s->corked = false;
+    }
+    return (int)s->fault.code;
+}
+
 uint8_t *stream_room(struct stream *s, size_t n)
 {
-    if (s->out_len + n > STREAM_BUFFER && stream_flush(s) != 0)
+    if (s->out_len + n > STREAM_BUFFER && write_out(s) != 0)
         return NULL;
     return s->fault.code != 0 ? NULL : s->out + s->out_len;
 }

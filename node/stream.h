@@ -18,6 +18,7 @@ struct stream {
     uint8_t *in, *out;
     size_t in_at, in_end, out_len;
     uint64_t under_key; /* bytes written under the present key */
+    bool corked;        /* the kernel waits for full packets */
     int patience_s;     /* how long the other side may be silent */
     struct fault fault;
 };
