@@ -94,7 +94,7 @@ static const enum err errors[ITEM_STATUS_COUNT] = {
 
 int item_err(enum item_status status)
 {
-    return errors[status];
+    return (int)errors[status];
 }
 
 enum item_status item_status(int err)
@@ -241,7 +241,7 @@ size_t stop_encode(uint8_t *b, const struct fault *v)
 
     mpw_init(&w, b + FRAME_HEAD, STOP_BYTES_MAX);
     mpw_array(&w, 2);
-    mpw_str(&w, err_name(v->code));
+    mpw_str(&w, err_name((int)v->code));
     mpw_str(&w, v->text);
     mpw_finish(&w, &len); /* a name and FAULT_TEXT always fit */
     frame_head_encode(b, FRAME_STOP, len);

@@ -109,7 +109,7 @@ static void entry_read(struct mpr *r, struct list_entry *e)
         mpr_fail(r, ERR_MALFORMED);
 }
 
-int list_read(const uint8_t *body, size_t n, int (*each)(void *arg, const struct list_entry *e), void *arg)
+int list_parse(const uint8_t *body, size_t n, int (*each)(void *arg, const struct list_entry *e), void *arg)
 {
     struct mpr r;
     int err = 0;

@@ -41,6 +41,6 @@ size_t list_end(struct list_writer *l);
 
 /* Calls `each` per entry of a body (names and targets point into it) until one returns non-zero, which is returned. ERR_MALFORMED:
  * nothing before the fault is taken back. */
-int list_read(const uint8_t *body, size_t n, int (*each)(void *arg, const struct list_entry *e), void *arg);
+int list_parse(const uint8_t *body, size_t n, int (*each)(void *arg, const struct list_entry *e), void *arg);
 
 #endif

@@ -27,7 +27,7 @@ static int add(void *arg, const struct list_entry *e)
 
 static int add_frame(struct listing *l, const uint8_t *body, size_t n, struct fault *fault)
 {
-    int err = list_read(body, n, add, l);
+    int err = list_parse(body, n, add, l);
     list_hash_add(&l->hash, body, n);
     switch (err) {
     case 0: return 0;
