@@ -52,7 +52,7 @@ static void put_options(FILE *out, const struct verb *verb, const struct option 
             fprintf(out, " -s %c", o->letter);
         fprintf(out, " -l %s", o->name);
         if (o->value)
-            fputs(" -x", out);
+            fputs(o->complete == COMPLETE_FILE ? " -r" : " -x", out);
         put_what(out, o->complete, o->value);
         fputs(" -d ", out);
         put_quoted(out, o->help);

@@ -8,7 +8,7 @@ struct fingerprint fingerprint_of(const char *id)
     struct fingerprint f = {{0}};
     size_t n = 0;
 
-    for (size_t i = 0; id[i] && n + 2 < sizeof f.s; i++) {
+    for (size_t i = 0; id[i] && n + 1 < sizeof f.s; i++) {
         if (i && i % 4 == 0)
             f.s[n++] = ' ';
         f.s[n++] = id[i];

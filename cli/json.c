@@ -97,15 +97,15 @@ static void set_field(json_t *object, const struct weft_row *row, size_t i)
 {
     const char *member, *name = weft_row_field_name(row, i);
     bool array = is_array(weft_row_kind(row), name, &member);
+    size_t n = 0;
+    const char *bytes = weft_row_field_bytes(row, i, &n);
     char *exact;
-    size_t n;
 
     set(object, member, array, value_of(row, i));
-    if (weft_row_field_type(row, i) != 'd')
+    if (!bytes || utf8_valid(bytes, n))
         return;
     if (asprintf(&exact, "%s_b64", member) < 0)
         exact = NULL;
-    const char *bytes = weft_row_field_bytes(row, i, &n);
     set(object, cli_need(exact), array, base64_of(bytes, n));
     free(exact);
 }
