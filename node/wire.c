@@ -1,0 +1,400 @@
+/* The wire. See wire.h.
+ *
+ * Invariants: (1) a line is in use when its number is not 0, and has either a DEALER (`socket`) or a listener (`at`) with a routing
+ * id; (2) an inbound line's messages all carry the User-Id that its first one had; (3) a routing id that was forgotten is ignored
+ * for as long as `ignored` remembers it, and is a stranger's after that. A callback may hang up any link, so after each one
+ * the line's number is looked at again. */
+#include "wire.h"
+
+#include "core.h" /* LINK_INBOUND */
+#include "limits.h"
+#include "socket.h"
+#include "zap.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <zmq.h>
+
+#define AT_ONCE 64          /* messages of one socket in one turn */
+#define IGNORED_MAX 1024
+#define SOCKETS_SPARE 256   /* beside the links': listeners, ZAP, closed ones that linger */
+#define FULL_WINDOW (7 * SECOND)
+
+struct listener {
+    struct wire *wire;
+    void *socket;
+    struct watch *watch;
+    char path[ENDPOINT_TEXT]; /* of an ipc socket, which libzmq leaves lying about; else "" */
+};
+
+/* Counts what was sent in this window and the one before: see line_full. */
+struct sent {
+    uint64_t since;
+    uint32_t now, before;
+};
+
+struct line {
+    struct wire *wire;
+    link_no no;
+    void *socket;
+    struct watch *watch;
+    struct listener *at;
+    uint8_t rid[SOCKET_ID_BYTES];
+    uint8_t curve[CURVE_KEY_BYTES];
+    struct sent sent;
+    bool lost;
+};
+
+struct ignored {
+    const struct listener *at;
+    uint8_t rid[SOCKET_ID_BYTES];
+};
+
+struct wire {
+    struct wire_config config;
+    void *context;
+    struct zap *zap;
+    link_no next; /* of inbound links, without LINK_INBOUND */
+    uint64_t malformed;
+    struct timer losses;
+    unsigned in_use;
+    size_t listeners, ignored_at;
+    struct listener listener[LISTENERS_MAX];
+    struct ignored ignored[IGNORED_MAX];
+    struct line line[LINKS_MAX];
+};
+
+/* ---- lines */
+
+static struct line *line_find(struct wire *wire, link_no no)
+{
+    for (size_t i = 0; i < LINKS_MAX && no != 0; i++)
+        if (wire->line[i].no == no)
+            return &wire->line[i];
+    return NULL;
+}
+
+static struct line *line_from(struct wire *wire, const struct listener *at, const uint8_t rid[SOCKET_ID_BYTES])
+{
+    for (size_t i = 0; i < LINKS_MAX; i++)
+        if (wire->line[i].no != 0 && wire->line[i].at == at && memcmp(wire->line[i].rid, rid, SOCKET_ID_BYTES) == 0)
+            return &wire->line[i];
+    return NULL;
+}
+
+static struct line *line_new(struct wire *wire, link_no no)
+{
+    for (size_t i = 0; i < LINKS_MAX; i++)
+        if (wire->line[i].no == 0) {
+            wire->line[i] = (struct line){.wire = wire, .no = no};
+            wire->in_use++;
+            return &wire->line[i];
+        }
+    return NULL;
+}
+
+static void ignore(struct wire *wire, const struct listener *at, const uint8_t rid[SOCKET_ID_BYTES])
+{
+    struct ignored *i = &wire->ignored[wire->ignored_at++ % IGNORED_MAX];
+    i->at = at;
+    memcpy(i->rid, rid, SOCKET_ID_BYTES);
+}
+
+static bool is_ignored(const struct wire *wire, const struct listener *at, const uint8_t rid[SOCKET_ID_BYTES])
+{
+    for (size_t i = 0; i < IGNORED_MAX; i++)
+        if (wire->ignored[i].at == at && memcmp(wire->ignored[i].rid, rid, SOCKET_ID_BYTES) == 0)
+            return true;
+    return false;
+}
+
+static void line_free(struct line *line)
+{
+    loop_unwatch(line->watch);
+    if (line->socket)
+        zmq_close(line->socket);
+    else
+        ignore(line->wire, line->at, line->rid);
+    line->wire->in_use--;
+    line->no = 0;
+}
+
+/* Tells of lines that were found to be gone, outside the call that found it. */
+static void tell_losses(void *arg)
+{
+    struct wire *wire = arg;
+    for (size_t i = 0; i < LINKS_MAX; i++) {
+        link_no no = wire->line[i].no;
+        if (no == 0 || !wire->line[i].lost)
+            continue;
+        line_free(&wire->line[i]);
+        wire->config.lost(wire->config.arg, no);
+    }
+}
+
+static int line_lost(struct line *line)
+{
+    line->lost = true;
+    loop_timer_set(line->wire->config.loop, &line->wire->losses, 0);
+    return ERR_UNREACHABLE;
+}
+
+/* ---- sending */
+
+static void count_sent(struct sent *sent, uint64_t now)
+{
+    if (now - sent->since >= FULL_WINDOW) {
+        sent->before = now - sent->since < 2 * FULL_WINDOW ? sent->now : 0;
+        sent->now = 0;
+        sent->since = now;
+    }
+    sent->now++;
+}
+
+/* A DEALER cannot send. That is a full queue, unless less was sent lately than fits into one: then its connection is gone, or has
+ * taken nothing for so long that it may as well be. libzmq does not say which. */
+static int line_full(struct line *line)
+{
+    return line->sent.now + line->sent.before > SOCKET_QUEUE ? ERR_FULL : line_lost(line);
+}
+
+int wire_send(struct wire *wire, link_no no, const void *bytes, size_t n)
+{
+    struct line *line = line_find(wire, no);
+    if (!line || line->lost)
+        return ERR_UNREACHABLE;
+    if (n > MSG_BYTES_MAX)
+        return ERR_LIMIT;
+    void *socket = line->socket ? line->socket : line->at->socket;
+    count_sent(&line->sent, loop_now());
+    if (line->at && zmq_send(socket, line->rid, SOCKET_ID_BYTES, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0)
+        return errno == EAGAIN ? ERR_FULL : line_lost(line);
+    if (zmq_send(socket, bytes, n, ZMQ_DONTWAIT) >= 0)
+        return 0;
+    return line->at ? line_lost(line) : line_full(line);
+}
+
+void wire_hangup(struct wire *wire, link_no no)
+{
+    struct line *line = line_find(wire, no);
+    if (line)
+        line_free(line);
+}
+
+/* ---- receiving */
+
+static bool has_more(void *socket)
+{
+    int more = 0;
+    size_t size = sizeof more;
+    return zmq_getsockopt(socket, ZMQ_RCVMORE, &more, &size) == 0 && more;
+}
+
+/* Receives the one frame that may follow. false when there are more, or it is too long; the message is gone then. */
+static bool payload_read(void *socket, zmq_msg_t *payload)
+{
+    if (zmq_msg_recv(payload, socket, ZMQ_DONTWAIT) < 0)
+        return false;
+    if (!has_more(socket))
+        return zmq_msg_size(payload) <= MSG_BYTES_MAX;
+    socket_skip(socket);
+    return false;
+}
+
+static void deliver(struct line *line, zmq_msg_t *payload)
+{
+    const struct wire_config *c = &line->wire->config;
+    if (!line->lost)
+        c->message(c->arg, line->no, zmq_msg_data(payload), zmq_msg_size(payload));
+}
+
+static void dealer_ready(void *arg)
+{
+    struct line *line = arg;
+    struct wire *wire = line->wire;
+    link_no no = line->no;
+    void *socket = line->socket;
+    for (int i = 0; i < AT_ONCE && line->no == no; i++) {
+        zmq_msg_t payload;
+        zmq_msg_init(&payload);
+        errno = 0;
+        bool good = payload_read(socket, &payload);
+        bool none = !good && errno == EAGAIN;
+        if (good)
+            deliver(line, &payload);
+        else if (!none)
+            wire->malformed++;
+        zmq_msg_close(&payload);
+        if (none)
+            return;
+    }
+}
+
+/* The line of an inbound message; a new one for a stranger, who is announced. NULL when it is to be dropped. */
+static struct line *line_of(struct listener *at, const uint8_t rid[SOCKET_ID_BYTES], zmq_msg_t *payload)
+{
+    struct wire *wire = at->wire;
+    uint8_t curve[CURVE_KEY_BYTES];
+    struct line *line = line_from(wire, at, rid);
+    if (zap_user_key(zmq_msg_gets(payload, "User-Id"), curve) != 0)
+        return NULL;
+    if (line)
+        return memcmp(line->curve, curve, CURVE_KEY_BYTES) == 0 ? line : NULL;
+    if (is_ignored(wire, at, rid))
+        return NULL;
+    link_no no = LINK_INBOUND | ++wire->next;
+    line = line_new(wire, no);
+    if (!line) {
+        ignore(wire, at, rid);
+        return NULL;
+    }
+    line->at = at;
+    memcpy(line->rid, rid, SOCKET_ID_BYTES);
+    memcpy(line->curve, curve, CURVE_KEY_BYTES);
+    wire->config.accepted(wire->config.arg, no, curve);
+    return line->no == no ? line : NULL;
+}
+
+/* One message of a ROUTER. false when there is none. Routing ids that the peer chose itself are not ours and are dropped. */
+static bool router_read(struct listener *at)
+{
+    uint8_t rid[SOCKET_ID_BYTES + 1];
+    int len = zmq_recv(at->socket, rid, sizeof rid, ZMQ_DONTWAIT);
+    if (len < 0)
+        return false;
+    zmq_msg_t payload;
+    zmq_msg_init(&payload);
+    bool good = has_more(at->socket) && payload_read(at->socket, &payload) && len == SOCKET_ID_BYTES;
+    struct line *line = good ? line_of(at, rid, &payload) : NULL;
+    if (line)
+        deliver(line, &payload);
+    at->wire->malformed += !good;
+    zmq_msg_close(&payload);
+    return true;
+}
+
+static void router_ready(void *arg)
+{
+    struct listener *at = arg;
+    for (int i = 0; i < AT_ONCE && router_read(at); i++)
+        ;
+}
+
+/* ---- listening and dialling */
+
+static int listen_fault(struct fault *fault, const char *endpoint)
+{
+    int errnum = errno;
+    if (errnum == EADDRINUSE)
+        return fault_set(fault, ERR_EXISTS, "cannot listen at %s: something else does already", endpoint);
+    if (errnum == EADDRNOTAVAIL || errnum == ENODEV)
+        return fault_set(fault, ERR_USAGE, "cannot listen at %s: this machine has no such address", endpoint);
+    return fault_set(fault, errnum == EINVAL ? ERR_USAGE : err_from_errno(errnum), "cannot listen at %s: %s", endpoint,
+                     zmq_strerror(errnum));
+}
+
+int wire_listen(struct wire *wire, const char *endpoint, char bound[ENDPOINT_TEXT], struct fault *fault)
+{
+    enum transport transport;
+    size_t size = ENDPOINT_TEXT;
+    if (endpoint_transport(endpoint, &transport) != 0)
+        return fault_set(fault, ERR_USAGE, "'%s' is no endpoint: it should look like tcp://*:9338 or ipc:///path", endpoint);
+    if (wire->listeners == LISTENERS_MAX)
+        return fault_set(fault, ERR_FULL, "at most %d endpoints can be listened at", LISTENERS_MAX);
+    struct listener *l = &wire->listener[wire->listeners];
+    *l = (struct listener){.wire = wire, .socket = socket_open(wire->context, ZMQ_ROUTER)};
+    int err = 0;
+    if (!l->socket || socket_keys(l->socket, wire->config.identity, NULL) != 0 || zmq_bind(l->socket, endpoint) != 0 ||
+        zmq_getsockopt(l->socket, ZMQ_LAST_ENDPOINT, bound, &size) != 0)
+        err = listen_fault(fault, endpoint);
+    else if (!(l->watch = loop_watch_socket(wire->config.loop, l->socket, router_ready, l)))
+        err = fault_set(fault, ERR_NOMEM, "out of memory");
+    if (!err) {
+        wire->listeners++;
+        if (transport == TRANSPORT_IPC)
+            strcpy(l->path, bound + strlen("ipc://"));
+    } else if (l->socket) {
+        zmq_close(l->socket);
+    }
+    return err;
+}
+
+/* An endpoint from a peer: numeric, or the absolute path of a socket. */
+static bool can_be_dialled(const char *endpoint)
+{
+    struct endpoint e = {.transport = TRANSPORT_ANY};
+    if (strlen(endpoint) >= sizeof e.text || endpoint_transport(endpoint, &e.transport) != 0)
+        return false;
+    strcpy(e.text, endpoint);
+    return endpoint_valid(&e) && (e.transport != TRANSPORT_IPC || e.text[strlen("ipc://")] == '/');
+}
+
+int wire_dial(struct wire *wire, link_no no, const struct node_id *peer, const char *endpoint)
+{
+    if (!can_be_dialled(endpoint))
+        return ERR_MALFORMED;
+    void *socket = socket_open(wire->context, ZMQ_DEALER);
+    struct line *line = socket ? line_new(wire, no) : NULL;
+    if (!line) {
+        if (socket)
+            zmq_close(socket);
+        return ERR_FULL;
+    }
+    line->socket = socket;
+    int err = socket_keys(socket, wire->config.identity, peer);
+    if (!err && zmq_connect(socket, endpoint) != 0)
+        err = ERR_MALFORMED;
+    if (!err && !(line->watch = loop_watch_socket(wire->config.loop, socket, dealer_ready, line)))
+        err = ERR_FULL;
+    if (err)
+        line_free(line);
+    return err;
+}
+
+/* ---- life */
+
+int wire_new(const struct wire_config *config, struct wire **out, struct fault *fault)
+{
+    struct wire *wire = calloc(1, sizeof *wire);
+    *out = NULL;
+    if (!wire)
+        return fault_set(fault, ERR_NOMEM, "out of memory");
+    wire->config = *config;
+    timer_init(&wire->losses, tell_losses, wire);
+    wire->context = socket_context(LINKS_MAX + SOCKETS_SPARE);
+    int err = wire->context ? zap_new(wire->context, config->loop, config->log, &wire->zap, fault)
+                            : fault_errno(fault, errno, "cannot start ZeroMQ");
+    if (err)
+        wire_free(wire);
+    else
+        *out = wire;
+    return err;
+}
+
+void wire_free(struct wire *wire)
+{
+    if (!wire)
+        return;
+    loop_timer_cancel(wire->config.loop, &wire->losses);
+    for (size_t i = 0; i < LINKS_MAX; i++)
+        if (wire->line[i].no != 0)
+            line_free(&wire->line[i]);
+    for (size_t i = 0; i < wire->listeners; i++) {
+        loop_unwatch(wire->listener[i].watch);
+        zmq_close(wire->listener[i].socket);
+    }
+    zap_free(wire->zap);
+    while (wire->context && zmq_ctx_term(wire->context) != 0 && errno == EINTR)
+        ;
+    for (size_t i = 0; i < wire->listeners; i++)
+        if (wire->listener[i].path[0] != '\0')
+            unlink(wire->listener[i].path);
+    free(wire);
+}
+
+void wire_count(const struct wire *wire, struct wire_counts *out)
+{
+    *out = (struct wire_counts){.links = wire->in_use, .refused = zap_refused(wire->zap), .malformed = wire->malformed};
+}

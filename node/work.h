@@ -1,0 +1,13 @@
+/* Doing jobs (job.h): which thread does which, and how. Nothing here touches the core. */
+#ifndef WEFT_NODE_WORK_H
+#define WEFT_NODE_WORK_H
+
+#include "job.h"
+
+/* Is it for the thread that owns the database? */
+bool job_is_store(const struct job *job);
+/* Does it and sets job->fault. */
+void job_store(struct db *db, struct job *job);
+void job_work(struct job *job);
+
+#endif
