@@ -1,0 +1,239 @@
+/* The real port: what the core asks for, done by the loop, the wire, UDP, the actors, the bulk plane and the control socket; and the
+ * other way, what happens there, told to the core. See base/port.h. */
+#include "node.h"
+#include "rows.h"
+#include "work.h"
+
+#include <sodium.h>
+
+/* ---- time and chance */
+
+static uint64_t port_now(void *self)
+{
+    (void)self;
+    return loop_now();
+}
+
+static void port_random(void *self, void *buf, size_t n)
+{
+    (void)self;
+    randombytes_buf(buf, n);
+}
+
+static void port_timer_set(void *self, struct timer *t, uint64_t at)
+{
+    loop_timer_set(((struct weft_node *)self)->loop, t, at);
+}
+
+static void port_timer_cancel(void *self, struct timer *t)
+{
+    loop_timer_cancel(((struct weft_node *)self)->loop, t);
+}
+
+/* ---- datagrams and links */
+
+static void port_datagram(void *self, const struct addr *to, const void *bytes, size_t n)
+{
+    udp_send(((struct weft_node *)self)->udp, to, bytes, n);
+}
+
+static int port_dial(void *self, link_no link, const struct node_id *peer, const char *endpoint)
+{
+    return wire_dial(((struct weft_node *)self)->wire, link, peer, endpoint);
+}
+
+static int port_send(void *self, link_no link, const void *bytes, size_t n)
+{
+    return wire_send(((struct weft_node *)self)->wire, link, bytes, n);
+}
+
+static void port_hangup(void *self, link_no link)
+{
+    wire_hangup(((struct weft_node *)self)->wire, link);
+}
+
+void node_accepted(void *arg, link_no link, const uint8_t curve[CURVE_KEY_BYTES])
+{
+    core_accepted(((struct weft_node *)arg)->core, link, curve);
+}
+
+void node_message(void *arg, link_no link, const void *bytes, size_t n)
+{
+    core_message(((struct weft_node *)arg)->core, link, bytes, n);
+}
+
+void node_link_lost(void *arg, link_no link)
+{
+    core_link_lost(((struct weft_node *)arg)->core, link);
+}
+
+static void on_datagram(void *arg, const struct addr *from, const void *bytes, size_t n)
+{
+    core_datagram(((struct weft_node *)arg)->core, from, bytes, n);
+}
+
+void node_udp_ready(void *arg)
+{
+    struct weft_node *node = arg;
+    bool changed;
+    udp_read(node->udp, on_datagram, node, &changed);
+    if (changed)
+        core_endpoints_changed(node->core);
+}
+
+static size_t port_endpoints(void *self, struct endpoint *out, size_t max)
+{
+    struct weft_node *node = self;
+    return places_endpoints(&node->places, node->udp, out, max);
+}
+
+static bool port_in_scope(void *self, uint64_t scope)
+{
+    return places_in_scope(&((struct weft_node *)self)->places, scope);
+}
+
+/* ---- jobs */
+
+static void job_back(void *data)
+{
+    struct job *job = data;
+    job->done(job);
+}
+
+void node_job_finished(void *arg, struct job *job)
+{
+    loop_post(((struct weft_node *)arg)->loop, job_back, job);
+}
+
+void node_store_work(void *arg, struct job *job)
+{
+    job_store(((struct weft_node *)arg)->db, job);
+}
+
+void node_worker_work(void *arg, struct job *job)
+{
+    (void)arg;
+    job_work(job);
+}
+
+static void port_job(void *self, struct job *job)
+{
+    struct weft_node *node = self;
+    job->fault = (struct fault){0};
+    if (actor_send(job_is_store(job) ? node->store : node->workers, job) == 0)
+        return;
+    fault_set(&job->fault, ERR_FULL, "too much is waiting to be done on this node; try again");
+    node_job_finished(node, job);
+}
+
+/* ---- transfers */
+
+static void port_receive_start(void *self, struct receive *r)
+{
+    bulk_receive_start(((struct weft_node *)self)->bulk, r);
+}
+
+static void port_receive_confirm(void *self, struct receive *r, const struct msg_fetch_ok *answer)
+{
+    bulk_receive_confirm(((struct weft_node *)self)->bulk, r, answer);
+}
+
+static void port_receive_cancel(void *self, struct receive *r, int code)
+{
+    struct weft_node *node = self;
+    if (node->bulk)
+        bulk_receive_cancel(node->bulk, r, code);
+}
+
+static void port_send_start(void *self, struct send *s)
+{
+    bulk_send_start(((struct weft_node *)self)->bulk, s);
+}
+
+static void port_send_go(void *self, struct send *s)
+{
+    bulk_send_go(((struct weft_node *)self)->bulk, s);
+}
+
+static void port_send_cancel(void *self, struct send *s, int code)
+{
+    struct weft_node *node = self;
+    if (node->bulk)
+        bulk_send_cancel(node->bulk, s, code);
+}
+
+size_t node_addresses(void *arg, struct addr *out, size_t max)
+{
+    return places_addresses(((struct weft_node *)arg)->udp, out, max);
+}
+
+void node_post(void *arg, void (*fn)(void *data), void *data)
+{
+    loop_post(((struct weft_node *)arg)->loop, fn, data);
+}
+
+/* ---- clients */
+
+void node_event(struct weft_node *node, const struct row *row)
+{
+    if (node->options.event)
+        node->options.event(node->options.arg, row_shown(row));
+}
+
+static void port_reply(void *self, uint64_t client, const struct row *row)
+{
+    struct weft_node *node = self;
+    if (client == 0)
+        node_event(node, row);
+    else
+        control_send(node->control, client, row);
+}
+
+void node_request(void *arg, uint64_t client, const struct row *row)
+{
+    core_request(((struct weft_node *)arg)->core, client, row);
+}
+
+void node_client_gone(void *arg, uint64_t client)
+{
+    core_client_gone(((struct weft_node *)arg)->core, client);
+}
+
+void node_control_ready(void *arg)
+{
+    control_step(((struct weft_node *)arg)->control);
+}
+
+static void port_stop(void *self)
+{
+    loop_stop(((struct weft_node *)self)->loop); /* the turn goes on to its end, so that the client gets its answer */
+}
+
+void node_port(struct weft_node *node)
+{
+    node->port = (struct port){
+        .self = node,
+        .log = &node->log,
+        .now = port_now,
+        .random = port_random,
+        .timer_set = port_timer_set,
+        .timer_cancel = port_timer_cancel,
+        .datagram = port_datagram,
+        .dial = port_dial,
+        .send = port_send,
+        .hangup = port_hangup,
+        .job = port_job,
+        .receive_start = port_receive_start,
+        .receive_confirm = port_receive_confirm,
+        .receive_cancel = port_receive_cancel,
+        .send_start = port_send_start,
+        .send_go = port_send_go,
+        .send_cancel = port_send_cancel,
+        .reply = port_reply,
+        .describe = node_describe,
+        .check = node_check,
+        .stop = port_stop,
+        .endpoints = port_endpoints,
+        .in_scope = port_in_scope,
+    };
+}
