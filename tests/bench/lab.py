@@ -79,6 +79,10 @@ class Lab:
             return
         self.network = "two network namespaces joined by veth"
         run("mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder)
+        # In large pages, as far as the kernel has them for tmpfs: else the time for a large file is mostly that of making pages.
+        for options in f"size={size},huge=always", f"size={size}":
+            if subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", self.path("large", "")]).returncode == 0:
+                break
         holder = self.start(None, ["unshare", "--net", "sleep", "infinity"])
         own = os.readlink("/proc/self/ns/net")
         wait_for(lambda: os.readlink(f"/proc/{holder.pid}/ns/net") != own, 5, "the far namespace")
@@ -142,9 +146,13 @@ class Lab:
 
         wait_for(there, 10, f"port {port}")
 
-    def emptied(self, name):
-        """An empty folder of that name."""
-        path = self.path(name)
+    def source(self, what):
+        """The folder in which the thing to be moved lies; a large one is on a disk of large pages."""
+        return self.path("large" if what == "big" else "small", "source", "")
+
+    def empty_dest(self, what):
+        """An empty folder on the same disk."""
+        path = self.path("large" if what == "big" else "small", "dest")
         shutil.rmtree(path, ignore_errors=True)
         os.mkdir(path)
         return path

@@ -82,13 +82,13 @@ class Weft(Tool):
 
     name = "weft get"
 
-    def __init__(self, lab, source, program):
+    def __init__(self, lab, program):
         self.lab = lab
         self.sender = Node(lab, program, lab.near, "bob")
         self.receiver = Node(lab, program, lab.far, "anna")
         self.peaks = {}
         for what in self.can:
-            self.sender.call("share", os.path.join(source, what), "--public")
+            self.sender.call("share", lab.source(what) + what, "--public")
         wait_for(lambda: self.receiver.links() > 0, READY_SECONDS, "the two nodes to find each other")
 
     def fetch(self, what, dest):

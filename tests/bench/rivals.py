@@ -21,18 +21,18 @@ class Rsyncd(Tool):
     name = "rsync daemon"
     port = 8730
 
-    def __init__(self, lab, source):
+    def __init__(self, lab):
         self.lab = lab
         config = lab.path("rsyncd.conf")
         with open(config, "w") as out:
-            out.write(f"use chroot = no\nuid = {os.getuid()}\ngid = {os.getgid()}\n[data]\npath = {source}\nread only = yes\n")
+            out.write(f"use chroot = no\nuid = {os.getuid()}\ngid = {os.getgid()}\n[data]\npath = {lab.folder}\nread only = yes\n")
         server = lab.start(
             lab.near, ["rsync", "--daemon", "--no-detach", f"--config={config}", f"--address={lab.near.address}", f"--port={self.port}"]
         )
         lab.listening(server, self.port)
 
     def fetch(self, what, dest):
-        source = f"rsync://{self.lab.near.address}:{self.port}/data/{what}"
+        source = f"rsync://{self.lab.near.address}:{self.port}/data/{os.path.relpath(self.lab.source(what), self.lab.folder)}/{what}"
         return self.lab.timed(self.lab.far, ["rsync", "-a", "-W", "--inplace", source, dest])
 
 
@@ -43,8 +43,8 @@ class RsyncSsh(Tool):
     port = 2222
     cipher = "aes128-gcm@openssh.com"
 
-    def __init__(self, lab, source):
-        self.lab, self.source = lab, source
+    def __init__(self, lab):
+        self.lab = lab
         for key in "host", "user":
             run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", lab.path("ssh", key))
         config = lab.path("ssh", "sshd_config")
@@ -65,7 +65,7 @@ class RsyncSsh(Tool):
             f"ssh -p {self.port} -i {self.lab.path('ssh', 'user')} -c {self.cipher} -o BatchMode=yes -o StrictHostKeyChecking=no"
             " -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -o IdentitiesOnly=yes"
         )
-        source = f"{self.lab.near.address}:{self.source}/{what}"
+        source = f"{self.lab.near.address}:{self.lab.source(what)}{what}"
         return self.lab.timed(self.lab.far, ["rsync", "-a", "-W", "--inplace", "-e", shell, source, dest])
 
 
@@ -75,13 +75,13 @@ class TarNc(Tool):
     name = "tar | nc"
     port = 7777
 
-    def __init__(self, lab, source):
-        self.lab, self.source = lab, source
+    def __init__(self, lab):
+        self.lab = lab
 
     def fetch(self, what, dest):
         near = self.lab.near
         sender = self.lab.start(
-            near, ["sh", "-c", f"tar -C {self.source} -cf - {what} | nc -N -l {near.address} {self.port}"], stderr=subprocess.DEVNULL
+            near, ["sh", "-c", f"tar -C {self.lab.source(what)} -cf - {what} | nc -N -l {near.address} {self.port}"], stderr=subprocess.DEVNULL
         )
         self.lab.listening(sender, self.port)
         seconds = self.lab.timed(self.lab.far, ["sh", "-c", f"nc -d {near.address} {self.port} | tar -C {dest} -xf -"])
@@ -97,12 +97,12 @@ class Iperf3(Tool):
     can = ("big",)
     delivers = False
 
-    def __init__(self, lab, source):
-        self.lab, self.source = lab, source
+    def __init__(self, lab):
+        self.lab = lab
         lab.listening(lab.start(lab.near, ["iperf3", "-s", "-B", lab.near.address, "-p", str(self.port)], stdout=subprocess.DEVNULL), self.port)
 
     def fetch(self, what, _dest):
-        size = os.path.getsize(os.path.join(self.source, what))
+        size = os.path.getsize(self.lab.source(what) + what)
         answer = self.lab.output(
             self.lab.far, ["iperf3", "-J", "-R", "-c", self.lab.near.address, "-p", str(self.port), "-n", str(size)]
         )
