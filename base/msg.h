@@ -217,13 +217,6 @@ int msg_decode(const void *bytes, size_t n, struct msg *m);
 /* "HELLO"; "unknown" for what is no type. */
 const char *msg_name(enum msg_type type);
 
-/* An ERROR for a request; the text is cut at a whole character when it is too long. */
-void msg_set_error(struct msg *m, uint64_t request, int code, const char *text);
-
-/* At most how many bytes an entry takes in a LIST_OK, and the rest of the message: for whoever fills a page. */
-#define LIST_OK_BYTES 32
-size_t msg_entry_bytes(const struct entry *e);
-
 /* Endpoints as they stand in messages and records: [transport, text, iface, scope]. Read, it is endpoint_valid. */
 struct mpw;
 struct mpr;

@@ -93,14 +93,6 @@ void list_read(struct mpr *r, struct msg *m)
     m->list.cursor = mpr_uint(r, UINT64_MAX);
 }
 
-size_t msg_entry_bytes(const struct entry *e)
-{
-    enum {
-        FIXED = 40
-    }; /* head, five numbers at their longest, two heads of bytes: 1 + 1 + 3 + 9 + 9 + 5 + 3 + 3, rounded up */
-    return FIXED + (size_t)e->name_len + e->target_len;
-}
-
 static void entry_write(struct mpw *w, const struct entry *e)
 {
     mpw_array(w, 7);

@@ -1,8 +1,6 @@
 /* Fields of the messages about a link itself: HELLO, WELCOME, BYE, PING, PONG, RECORDS, ERROR, JOIN, JOIN_OK. See msg.h. */
 #include "msg_codec.h"
 
-#include "escape.h"
-
 #include <assert.h>
 #include <string.h>
 
@@ -86,15 +84,6 @@ void error_read(struct mpr *r, struct msg *m)
     must(r, strcmp(name, err_name(code)) == 0 && code != ERR_OK);
     m->error.code = (enum err)code;
     mpr_str(r, m->error.text, sizeof m->error.text);
-}
-
-void msg_set_error(struct msg *m, uint64_t request, int code, const char *text)
-{
-    memset(m, 0, sizeof *m);
-    m->type = MSG_ERROR;
-    m->request = request;
-    m->error.code = (enum err)code;
-    escape_line(text, strlen(text), m->error.text, sizeof m->error.text);
 }
 
 void join_write(struct mpw *w, const struct msg *m)
