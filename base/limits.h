@@ -1,6 +1,9 @@
 /* Every cap, in one place, each with its reason.
  *
  * A peer can make nothing grow without a cap that stands here. Times are nanoseconds unless the name says otherwise. */
+#ifdef _GCC_NEXT_LIMITS_H /* gcc's <limits.h> asks for the system's, and finds a quoted one of that name first */
+#include_next <limits.h>
+#endif
 #ifndef WEFT_BASE_LIMITS_H
 #define WEFT_BASE_LIMITS_H
 

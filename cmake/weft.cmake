@@ -18,6 +18,7 @@ endif()
 function(weft_layer name)
   cmake_parse_arguments(arg "" "" "SOURCES;USES" ${ARGN})
   add_library(weft_${name} STATIC ${arg_SOURCES})
-  target_include_directories(weft_${name} PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
+  # -iquote, so that a header of ours never stands in front of the system's of the same name (<limits.h>).
+  target_compile_options(weft_${name} PUBLIC "SHELL:-iquote ${CMAKE_CURRENT_SOURCE_DIR}")
   target_link_libraries(weft_${name} PUBLIC ${arg_USES} PRIVATE weft_flags)
 endfunction()
