@@ -39,20 +39,14 @@ struct db {
 static int code_of(sqlite3 *handle)
 {
     switch (sqlite3_errcode(handle) & 0xff) {
-    case SQLITE_FULL:
-        return ERR_NOSPACE;
+    case SQLITE_FULL: return ERR_NOSPACE;
     case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-        return ERR_LOCKED;
+    case SQLITE_LOCKED: return ERR_LOCKED;
     case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-        return ERR_DAMAGED;
-    case SQLITE_NOMEM:
-        return ERR_NOMEM;
-    case SQLITE_CONSTRAINT:
-        return ERR_EXISTS;
-    case SQLITE_TOOBIG:
-        return ERR_LIMIT;
+    case SQLITE_NOTADB: return ERR_DAMAGED;
+    case SQLITE_NOMEM: return ERR_NOMEM;
+    case SQLITE_CONSTRAINT: return ERR_EXISTS;
+    case SQLITE_TOOBIG: return ERR_LIMIT;
     default: {
         int errnum = sqlite3_system_errno(handle);
         return errnum ? err_from_errno(errnum) : ERR_IO;
@@ -65,13 +59,11 @@ int db_fault(struct db *db, struct fault *fault, const char *doing)
     int code = code_of(db->handle);
     struct path_text path = path_text(db->path);
     switch (code) {
-    case ERR_LOCKED:
-        return fault_set(fault, code, "cannot %s: another process uses '%s'", doing, path.s);
+    case ERR_LOCKED: return fault_set(fault, code, "cannot %s: another process uses '%s'", doing, path.s);
     case ERR_DAMAGED:
         return fault_set(fault, code, "cannot %s: the database '%s' is damaged (%s); move it away or restore a copy", doing,
                          path.s, sqlite3_errmsg(db->handle));
-    default:
-        return fault_set(fault, code, "cannot %s in '%s': %s", doing, path.s, sqlite3_errmsg(db->handle));
+    default: return fault_set(fault, code, "cannot %s in '%s': %s", doing, path.s, sqlite3_errmsg(db->handle));
     }
 }
 

@@ -1,7 +1,7 @@
 /* Confines the calling thread to folders, with Landlock: the second lock on the door that root.h is the first of.
  *
- * A thread that places what a peer sent may afterwards write, make, rename and remove only beneath the given folders, whatever a
- * path check gets wrong. Threads it starts inherit that. */
+ * A thread that places what a peer sent may afterwards write, make, rename and remove only beneath the given folders, whatever
+ * a path check gets wrong. Threads it starts inherit that. */
 #ifndef WEFT_STORE_LANDLOCK_H
 #define WEFT_STORE_LANDLOCK_H
 

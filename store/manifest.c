@@ -5,8 +5,8 @@
  * else, so they hold plain structs.
  *
  * Invariants:
- *  1. The trail of a manifest is the way from entry 0 down to one entry: its ancestors, their numbers, and the path they form. It
- *     makes paths in order cheap, and tells whether a new entry follows in order.
+ *  1. The trail of a manifest is the way from entry 0 down to one entry: its ancestors, their numbers, and the path they form.
+ *     It makes paths in order cheap, and tells whether a new entry follows in order.
  *  2. A window's bytes from `clean` on are not in the file yet; only the last bytes of a file can be such. */
 #include "manifest.h"
 

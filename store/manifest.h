@@ -16,9 +16,9 @@ struct manifest; /* one thread at a time; clone it with manifest_reader for anot
 struct manifest_entry {
     struct entry entry; /* name and target: into the manifest, valid until the next call on it */
     uint32_t depth;
-    uint32_t parent;    /* number of its folder; itself for entry 0 */
+    uint32_t parent; /* number of its folder; itself for entry 0 */
     uint64_t token;
-    int err;            /* the sender could not read it: named only */
+    int err; /* the sender could not read it: named only */
 };
 
 /* A new empty manifest with its temporary files (O_TMPFILE) in folder `dir`. ERR_IO, ERR_NOSPACE. */
@@ -29,8 +29,8 @@ int manifest_reader(struct manifest *m, struct manifest **reader, struct fault *
 
 /* Appends. ERR_MALFORMED when the depth is not 0 for the first, or not between 1 and the last folder's + 1 for others, when its
  * would-be parent is no folder (or one with an err), when the name or target is not valid, or when the names of a folder do not
- * come in byte order, each once; ERR_LIMIT beyond MANIFEST_ENTRIES_MAX or MANIFEST_BYTES_MAX (on disk), a depth over DEPTH_MAX or a
- * path over PATH_BYTES_MAX; ERR_IO, ERR_NOSPACE. After a failure nothing was added. parent is computed. */
+ * come in byte order, each once; ERR_LIMIT beyond MANIFEST_ENTRIES_MAX or MANIFEST_BYTES_MAX (on disk), a depth over DEPTH_MAX
+ * or a path over PATH_BYTES_MAX; ERR_IO, ERR_NOSPACE. After a failure nothing was added. parent is computed. */
 int manifest_add(struct manifest *m, const struct entry *entry, uint32_t depth, uint64_t token, int err);
 uint32_t manifest_count(const struct manifest *m);
 /* ERR_NOT_FOUND when there is no entry i. */

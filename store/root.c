@@ -43,13 +43,11 @@ static int refuse(struct fault *fault, int errnum, const char *doing, const char
         return fault_set(fault, ERR_REFUSED, "cannot %s '%s': a symbolic link or a way out of the folder is in its path", doing,
                          path_text(path).s);
     case ENOTDIR:
-    case ENOENT:
-        return fault_set(fault, ERR_NOT_FOUND, "cannot %s '%s': not found", doing, path_text(path).s);
+    case ENOENT: return fault_set(fault, ERR_NOT_FOUND, "cannot %s '%s': not found", doing, path_text(path).s);
     case ENOSYS:
         return fault_set(fault, ERR_UNSUPPORTED, "cannot %s '%s': this kernel has no openat2 (Linux 5.6 or newer is needed)",
                          doing, path_text(path).s);
-    default:
-        return fault_errno(fault, errnum, "cannot %s '%s'", doing, path_text(path).s);
+    default: return fault_errno(fault, errnum, "cannot %s '%s'", doing, path_text(path).s);
     }
 }
 

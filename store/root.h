@@ -1,9 +1,9 @@
 /* Roots: the only way to a file whose name came from a peer. One thread at a time.
  *
  * A root is a folder opened once. Every path operation is relative to its descriptor and goes through openat2 with
- * RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS and RESOLVE_NO_MAGICLINKS, so that no "..", absolute path, symbolic link in any component or
- * race with someone who swaps a parent leads outside. Nothing here checks a path and then uses it by name: the last step
- * is always an *at call on a descriptor of the parent, which was opened that way.
+ * RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS and RESOLVE_NO_MAGICLINKS, so that no "..", absolute path, symbolic link in any
+ * component or race with someone who swaps a parent leads outside. Nothing here checks a path and then uses it by name: the
+ * last step is always an *at call on a descriptor of the parent, which was opened that way.
  *
  * Paths are as struct share_path says: components joined by '/', "" the root itself. Every function checks that with
  * share_path_valid first (ERR_MALFORMED). All return 0 or a code; *fault, where taken, names the path, escaped. */

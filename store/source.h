@@ -23,16 +23,16 @@ uint64_t source_size(const struct source *src);
 /* As tree_token: the same as in the manifest when nothing has changed since. */
 uint64_t source_token(const struct source *src);
 
-/* Reads exactly n bytes at offset, within the size. Any number of threads may do so at once. ERR_CHANGED when the file is shorter
- * now or was replaced under us (ESTALE), ERR_IO; errno is left. */
+/* Reads exactly n bytes at offset, within the size. Any number of threads may do so at once. ERR_CHANGED when the file is
+ * shorter now or was replaced under us (ESTALE), ERR_IO; errno is left. */
 int source_read(const struct source *src, uint64_t offset, void *buf, size_t n);
 
 /* Where the next data is, from offset on: [*data, *end). What is before *data is a hole; when there is no more data both are
  * the size. Without support for holes all is data. ERR_CHANGED, ERR_IO. */
 int source_next_data(const struct source *src, uint64_t offset, uint64_t *data, uint64_t *end);
 
-/* 0 when all that was read is of one state of the file; ERR_CHANGED when it changed, or may have changed unseen: open and read it
- * again, after SOURCE_SETTLE. */
+/* 0 when all that was read is of one state of the file; ERR_CHANGED when it changed, or may have changed unseen: open and read
+ * it again, after SOURCE_SETTLE. */
 #define SOURCE_SETTLE (20 * 1000000ull) /* ns: longer than the coarsest tick of a kernel's clock, 10 ms */
 int source_changed(const struct source *src, struct fault *fault);
 

@@ -124,9 +124,8 @@ static int lock_folder(struct stage *s, struct fault *fault)
         return errno == ENOENT ? 0 : fault_errno(fault, errno, "cannot make a file in '%s'", path_text(s->path).s);
     }
     if (flock(s->lock_fd, LOCK_EX | LOCK_NB)) {
-        return errno == EWOULDBLOCK
-                   ? fault_set(fault, ERR_LOCKED, "another transfer is filling '%s'", path_text(s->path).s)
-                   : fault_errno(fault, errno, "cannot lock '%s'", path_text(s->path).s);
+        return errno == EWOULDBLOCK ? fault_set(fault, ERR_LOCKED, "another transfer is filling '%s'", path_text(s->path).s)
+                                    : fault_errno(fault, errno, "cannot lock '%s'", path_text(s->path).s);
     }
     struct stat st;
     if (fstat(s->lock_fd, &st) || st.st_nlink == 0) {
@@ -250,12 +249,9 @@ static bool same(struct root *root, const char *path, const struct stat *st, con
         return false;
     }
     switch (e->kind) {
-    case ENTRY_FILE:
-        return (uint64_t)st->st_size == e->size && same_time(st, e);
-    case ENTRY_LINK:
-        return same_target(root, path, e);
-    default:
-        return e->kind == ENTRY_DIR;
+    case ENTRY_FILE: return (uint64_t)st->st_size == e->size && same_time(st, e);
+    case ENTRY_LINK: return same_target(root, path, e);
+    default: return e->kind == ENTRY_DIR;
     }
 }
 
@@ -313,8 +309,7 @@ static int plan_other(struct stage *s, const char *path, const struct stat *st, 
     return rc;
 }
 
-int stage_check(struct stage *s, const char *path, const struct entry *entry, enum stage_verdict *verdict,
-                struct fault *fault)
+int stage_check(struct stage *s, const char *path, const struct entry *entry, enum stage_verdict *verdict, struct fault *fault)
 {
     int rc = stage_path_check(path, fault);
     if (rc) {
@@ -397,8 +392,8 @@ int stage_link(struct stage *s, const char *path, const char *target, const stru
         rc = fault_errno(fault, errno, "cannot make the link '%s'", path_text(path).s);
     } else {
         pthread_mutex_lock(&s->lock);
-        rc = stage_place(
-            &(struct placing){.stage = s, .root = &s->root, .from_fd = s->fd, .from = name.s, .path = path}, fault);
+        rc =
+            stage_place(&(struct placing){.stage = s, .root = &s->root, .from_fd = s->fd, .from = name.s, .path = path}, fault);
         pthread_mutex_unlock(&s->lock);
     }
     if (rc && !s->precious) {

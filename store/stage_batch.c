@@ -5,8 +5,8 @@
  *
  * Invariants:
  *  1. An item is renamed only after a syncfs that began after its last write and found no error.
- *  2. After a failed sync nothing in the stage is believed again: the batch's files are removed now, all others when the stage is
- *     closed, for the pages in memory may be right while those on disk are not. */
+ *  2. After a failed sync nothing in the stage is believed again: the batch's files are removed now, all others when the stage
+ *     is closed, for the pages in memory may be right while those on disk are not. */
 #include "io.h"
 #include "stage_internal.h"
 
@@ -27,10 +27,10 @@ struct stage_batch {
     stage_failed *failed;
     void *arg;
     struct root root;
-    int fd;          /* the folder of its slot; opened before the first write, so that its syncfs hears of every error */
+    int fd; /* the folder of its slot; opened before the first write, so that its syncfs hears of every error */
     unsigned slot;
-    unsigned kept;   /* the mode bits that our umask leaves to new files */
-    bool broken;     /* a sync failed */
+    unsigned kept; /* the mode bits that our umask leaves to new files */
+    bool broken;   /* a sync failed */
     uint32_t count;
     uint64_t bytes;
     uint32_t text_len;
@@ -130,11 +130,13 @@ static const char *item_path(const struct stage_batch *b, uint32_t i)
 /* Forgets the first n items: they are placed, or refused. */
 static void forget(struct stage_batch *b, uint32_t n)
 {
+    for (uint32_t i = 0; i < n; i++) {
+        b->bytes -= b->item[i].size;
+    }
     b->count -= n;
     memmove(b->item, b->item + n, b->count * sizeof b->item[0]);
     if (b->count == 0) {
         b->text_len = 0;
-        b->bytes = 0;
     }
 }
 
@@ -195,12 +197,10 @@ static int place(struct stage_batch *b, uint32_t i, struct fault *fault)
 {
     const struct staged *item = &b->item[i];
     struct fault why;
-    int rc = stage_place(&(struct placing){.stage = b->stage,
-                                           .root = &b->root,
-                                           .from_fd = item->fd,
-                                           .from = item->name.s,
-                                           .path = item_path(b, i)},
-                         &why);
+    int rc = stage_place(
+        &(struct placing){
+            .stage = b->stage, .root = &b->root, .from_fd = item->fd, .from = item->name.s, .path = item_path(b, i)},
+        &why);
     if (rc == ERR_NOSPACE) {
         if (fault) {
             *fault = why;
@@ -226,6 +226,10 @@ int stage_batch_commit(struct stage_batch *b, struct fault *fault)
     }
     if (syncfs(b->fd)) {
         fault_errno(fault, errno, "cannot make the received files durable");
+        return break_off(b);
+    }
+    if (b->stage->spoiled) { /* another batch heard of an error that may be about blocks of ours */
+        fault_set(fault, ERR_IO, "an earlier write failed: begin again");
         return break_off(b);
     }
     uint32_t n = 0;

@@ -18,9 +18,9 @@ struct stage_file {
     int fd, map_fd;
     struct staged staged;
     uint64_t size, blocks;
-    atomic_bool dirty;      /* missing blocks may hold bytes: of an earlier attempt, or of a write that failed */
+    atomic_bool dirty; /* missing blocks may hold bytes: of an earlier attempt, or of a write that failed */
     atomic_ullong missing;
-    atomic_ullong *there;   /* bit i % 64 of word i / 64: block i is there */
+    atomic_ullong *there; /* bit i % 64 of word i / 64: block i is there */
     char path[];
 };
 
@@ -147,8 +147,7 @@ static void free_file(struct stage_file *f)
 
 static int fill_in(struct stage_file *f, const struct hash128 *key, struct fault *fault)
 {
-    f->staged = (struct staged){
-        .fd = f->stage->fd, .size = f->size, .map = true, .name = stage_large_name(key, ".data")};
+    f->staged = (struct staged){.fd = f->stage->fd, .size = f->size, .map = true, .name = stage_large_name(key, ".data")};
     f->fd = open_staged(f->stage->fd, f->staged.name.s);
     f->map_fd = f->fd < 0 ? -1 : open_staged(f->stage->fd, stage_map_of(&f->staged.name).s);
     if (f->map_fd < 0) {
@@ -161,8 +160,8 @@ static int fill_in(struct stage_file *f, const struct hash128 *key, struct fault
     return rc ? fault_errno(fault, errno, "cannot make room for '%s'", path_text(f->path).s) : 0;
 }
 
-int stage_file_open(struct stage *s, const char *path, uint64_t size, uint64_t token, struct stage_file **f,
-                    uint64_t *have, struct fault *fault)
+int stage_file_open(struct stage *s, const char *path, uint64_t size, uint64_t token, struct stage_file **f, uint64_t *have,
+                    struct fault *fault)
 {
     int rc = stage_path_check(path, fault);
     if (rc) {

@@ -10,11 +10,11 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define STAGE_SLOTS 64                      /* batches of one stage at once, each with a folder of its own */
-#define STAGE_LEFT_MAX 65536                /* small files of earlier attempts that are looked at again */
-#define STAGE_SEEN_MAX (1u << 20)           /* existing files that one transfer may overwrite */
-#define STAGE_FILE_BYTES_MAX (16ull << 40)  /* one file: 8 MiB of bits say which blocks are there */
-#define STAGE_NAME_MAX 56                   /* a staged file's name */
+#define STAGE_SLOTS 64                     /* batches of one stage at once, each with a folder of its own */
+#define STAGE_LEFT_MAX 65536               /* small files of earlier attempts that are looked at again */
+#define STAGE_SEEN_MAX (1u << 20)          /* existing files that one transfer may overwrite */
+#define STAGE_FILE_BYTES_MAX (16ull << 40) /* one file: 8 MiB of bits say which blocks are there */
+#define STAGE_NAME_MAX 56                  /* a staged file's name */
 
 struct stage_name {
     char s[STAGE_NAME_MAX];
@@ -63,7 +63,7 @@ struct stage {
     enum if_exists policy;
     struct stage_left left;
     struct stage_seen seen;
-    int fd;               /* the staging folder */
+    int fd; /* the staging folder */
     int lock_fd;
     atomic_bool precious; /* something of the user's is in it: it must not be removed */
     atomic_bool spoiled;  /* a sync failed: what is in it may not be what is on disk, and must be removed */
@@ -99,9 +99,9 @@ void stage_free_name(const char *name, unsigned k, char out[ENTRY_NAME_MAX + 1])
 /* ---- batches. */
 
 struct staged {
-    int fd;          /* the folder where it is staged */
+    int fd; /* the folder where it is staged */
     uint64_t size;
-    bool map;        /* a large file, with a map beside it */
+    bool map; /* a large file, with a map beside it */
     struct stage_name name;
     uint32_t path_at; /* in the batch's text */
 };

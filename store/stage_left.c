@@ -160,8 +160,7 @@ bool stage_left_find(const struct stage_left *left, const struct hash128 *key, i
                      struct hash128 *content)
 {
     struct left_file wanted = {.key = *key};
-    const struct left_file *found =
-        left->count ? bsearch(&wanted, left->file, left->count, sizeof wanted, by_key) : NULL;
+    const struct left_file *found = left->count ? bsearch(&wanted, left->file, left->count, sizeof wanted, by_key) : NULL;
     if (!found) {
         return false;
     }

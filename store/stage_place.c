@@ -92,8 +92,8 @@ static int give_back(const struct placing *p, int parent, const char *leaf, cons
     /* The name changed hands once more. What we hold is a user's: it gets a name of its own. */
     if (rename_new(p->from_fd, p->from, parent, leaf) && rename_beside(p->from_fd, p->from, parent, leaf)) {
         p->stage->precious = true;
-        return fault_errno(fault, errno, "'%s' was changed by someone else meanwhile, and is now in '%s'",
-                           path_text(p->path).s, path_text(p->stage->path).s);
+        return fault_errno(fault, errno, "'%s' was changed by someone else meanwhile, and is now in '%s'", path_text(p->path).s,
+                           path_text(p->stage->path).s);
     }
     return changed(p, fault);
 }
@@ -126,7 +126,8 @@ static int replace(const struct placing *p, int parent, const char *leaf, struct
         return changed(p, fault);
     }
     if (fstatat(parent, leaf, &old, AT_SYMLINK_NOFOLLOW)) {
-        return fault_errno(fault, errno, "cannot look at '%s'", path_text(p->path).s);
+        bool placed = errno == ENOENT && rename_new(p->from_fd, p->from, parent, leaf) == 0; /* it has just gone */
+        return placed ? 0 : fault_errno(fault, errno, "cannot replace '%s'", path_text(p->path).s);
     }
     return tree_token(&old) == token ? exchange(p, parent, leaf, &old, fault) : changed(p, fault);
 }
@@ -148,9 +149,7 @@ int stage_place(const struct placing *p, struct fault *fault)
             return fault_errno(fault, errno, "cannot place '%s' under a free name", path_text(p->path).s);
         }
         return 0;
-    case IF_EXISTS_OVERWRITE:
-        return replace(p, parent, leaf, fault);
-    default:
-        return fault_set(fault, ERR_EXISTS, "'%s' exists already", path_text(p->path).s);
+    case IF_EXISTS_OVERWRITE: return replace(p, parent, leaf, fault);
+    default: return fault_set(fault, ERR_EXISTS, "'%s' exists already", path_text(p->path).s);
     }
 }

@@ -14,8 +14,8 @@ struct peer_row {
     struct node_id id;
     char name[NAME_MAX_BYTES + 1]; /* pinned to the id; "" when none is */
     enum trust trust;
-    uint64_t incarnation, seq;     /* of the newest record seen: older ones are replays */
-    struct record_bytes record;    /* the newest record, whose endpoints are tried after a restart; may be empty */
+    uint64_t incarnation, seq;  /* of the newest record seen: older ones are replays */
+    struct record_bytes record; /* the newest record, whose endpoints are tried after a restart; may be empty */
 };
 
 struct share_row {
@@ -23,7 +23,7 @@ struct share_row {
     char path[PATH_BYTES_MAX + 1]; /* absolute, of this machine; any bytes */
     enum entry_kind kind;          /* FILE or DIR */
     bool is_public, writable;
-    uint8_t audience_count;        /* 0 and not public: all trusted peers */
+    uint8_t audience_count; /* 0 and not public: all trusted peers */
     struct node_id audience[AUDIENCE_MAX];
 };
 

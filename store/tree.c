@@ -31,8 +31,7 @@ bool tree_hidden(const char *path)
 uint64_t tree_token(const struct stat *st)
 {
     int64_t seen[6] = {
-        (int64_t)st->st_ino,     st->st_size,         st->st_mtim.tv_sec,
-        st->st_mtim.tv_nsec, st->st_ctim.tv_sec, st->st_ctim.tv_nsec,
+        (int64_t)st->st_ino, st->st_size, st->st_mtim.tv_sec, st->st_mtim.tv_nsec, st->st_ctim.tv_sec, st->st_ctim.tv_nsec,
     };
     return XXH3_64bits(seen, sizeof seen);
 }
@@ -40,14 +39,10 @@ uint64_t tree_token(const struct stat *st)
 enum entry_kind tree_kind(const struct stat *st)
 {
     switch (st->st_mode & S_IFMT) {
-    case S_IFREG:
-        return ENTRY_FILE;
-    case S_IFDIR:
-        return ENTRY_DIR;
-    case S_IFLNK:
-        return ENTRY_LINK;
-    default:
-        return ENTRY_OTHER;
+    case S_IFREG: return ENTRY_FILE;
+    case S_IFDIR: return ENTRY_DIR;
+    case S_IFLNK: return ENTRY_LINK;
+    default: return ENTRY_OTHER;
     }
 }
 

@@ -1,7 +1,7 @@
 /* Reading trees: one folder by pages, or everything below a path in pre-order.
  *
- * Links are told as links, with their targets, and never followed. FIFOs, sockets and devices are told as ENTRY_OTHER. Weft's own
- * staging folders (names that begin with STAGE_PREFIX) are left out. */
+ * Links are told as links, with their targets, and never followed. FIFOs, sockets and devices are told as ENTRY_OTHER. Weft's
+ * own staging folders (names that begin with STAGE_PREFIX) are left out. */
 #ifndef WEFT_STORE_TREE_H
 #define WEFT_STORE_TREE_H
 

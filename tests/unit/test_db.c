@@ -184,9 +184,9 @@ static void a_foreign_database_is_refused_untouched(void **state)
     struct world *w = *state;
     sqlite3 *other;
     assert_int_equal(sqlite3_open(w->path.s, &other), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(other, "PRAGMA journal_mode = WAL; CREATE TABLE t (x); INSERT INTO t VALUES (1)", NULL, NULL,
-                                  NULL),
-                     SQLITE_OK);
+    assert_int_equal(
+        sqlite3_exec(other, "PRAGMA journal_mode = WAL; CREATE TABLE t (x); INSERT INTO t VALUES (1)", NULL, NULL, NULL),
+        SQLITE_OK);
     sqlite3_close(other);
     assert_int_equal(chmod(w->path.s, 0600), 0);
     assert_refused(w, ERR_DAMAGED, "another program");

@@ -68,18 +68,18 @@ static int all_outside_is_denied(const struct scratch *s)
     if (ok < 0) {
         return 20;
     }
-    return open(f.s, O_WRONLY | O_CLOEXEC) >= 0                       ? 1
-           : open(g.s, O_WRONLY | O_CREAT | O_CLOEXEC, 0600) >= 0     ? 2
-           : unlink(f.s) == 0                                         ? 3
-           : rename(f.s, g.s) == 0                                    ? 4
-           : rename(in.s, g.s) == 0                                   ? 5
-           : link(in.s, g.s) == 0                                     ? 6
-           : symlink("x", g.s) == 0                                   ? 7
-           : mkdir(g.s, 0700) == 0                                    ? 8
-           : rename(f.s, in.s) == 0                                   ? 9
-           : mkfifo(scratch_at(s, "in/fifo").s, 0600) == 0            ? 10
-           : open(f.s, O_RDONLY | O_CLOEXEC) < 0                      ? 21
-                                                                      : 0;
+    return open(f.s, O_WRONLY | O_CLOEXEC) >= 0                   ? 1
+           : open(g.s, O_WRONLY | O_CREAT | O_CLOEXEC, 0600) >= 0 ? 2
+           : unlink(f.s) == 0                                     ? 3
+           : rename(f.s, g.s) == 0                                ? 4
+           : rename(in.s, g.s) == 0                               ? 5
+           : link(in.s, g.s) == 0                                 ? 6
+           : symlink("x", g.s) == 0                               ? 7
+           : mkdir(g.s, 0700) == 0                                ? 8
+           : rename(f.s, in.s) == 0                               ? 9
+           : mkfifo(scratch_at(s, "in/fifo").s, 0600) == 0        ? 10
+           : open(f.s, O_RDONLY | O_CLOEXEC) < 0                  ? 21
+                                                                  : 0;
 }
 
 static void s61_a_confined_thread_cannot_write_outside(void **state)

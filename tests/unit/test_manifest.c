@@ -69,10 +69,16 @@ static void assert_path(struct manifest *m, uint32_t i, const char *expected)
 static void entries_come_back_as_they_went_in(void **state)
 {
     struct world *w = *state;
-    struct entry link = {.kind = ENTRY_LINK, .mode = 0777, .mtime_s = -5, .mtime_ns = 999999999, .name = "l\n\xff",
-                         .name_len = 3, .target = "../t", .target_len = 4};
-    struct entry file = {.kind = ENTRY_FILE, .mode = 06755, .size = INT64_MAX, .mtime_s = INT64_MAX, .name = "m",
-                         .name_len = 1, .target = NULL};
+    struct entry link = {.kind = ENTRY_LINK,
+                         .mode = 0777,
+                         .mtime_s = -5,
+                         .mtime_ns = 999999999,
+                         .name = "l\n\xff",
+                         .name_len = 3,
+                         .target = "../t",
+                         .target_len = 4};
+    struct entry file = {
+        .kind = ENTRY_FILE, .mode = 06755, .size = INT64_MAX, .mtime_s = INT64_MAX, .name = "m", .name_len = 1, .target = NULL};
     struct manifest_entry e;
     struct manifest_sums sums;
     assert_int_equal(manifest_get(w->m, 0, &e), ERR_NOT_FOUND);

@@ -15,10 +15,27 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
+
+/* When armed, two names are swapped right after the next look at a file; the linker prefers this fstatat to libc's. */
+static struct {
+    bool armed;
+    struct scratch_path from, to;
+} trap;
+
+int fstatat(int fd, const char *path, struct stat *st, int flags)
+{
+    int rc = (int)syscall(SYS_newfstatat, fd, path, st, flags);
+    if (trap.armed) {
+        trap.armed = false;
+        assert_int_equal(renameat2(AT_FDCWD, trap.from.s, AT_FDCWD, trap.to.s, RENAME_EXCHANGE), 0);
+    }
+    return rc;
+}
 
 /* in/ is the root, out/ what must not be reached. */
 struct world {
@@ -102,8 +119,8 @@ static void a_removed_folder_is_made_again(void **state)
 static void p26_paths_that_are_none_are_refused(void **state)
 {
     struct world *w = *state;
-    static const char *const bad[] = {"..",  "../out/secret", "a/../../out", "/etc/passwd", "a//b", "a/", "/", ".",
-                                      "./a", "a/.",           "a/./b",       "a/..",        "/a",   "//"};
+    static const char *const bad[] = {"..", "../out/secret", "a/../../out", "/etc/passwd", "a//b", "a/", "/",
+                                      ".",  "./a",           "a/.",         "a/./b",       "a/..", "/a", "//"};
     struct fault fault;
     struct stat st;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
@@ -133,7 +150,8 @@ static void p26_odd_names_are_names(void **state)
     char long_name[ENTRY_NAME_MAX + 2];
     memset(long_name, 'n', sizeof long_name);
     long_name[ENTRY_NAME_MAX] = '\0';
-    const char *const odd[] = {"new\nline", "\033[31mred", "-rf", "dot.", "back\\slash", "\xff\xfe", " ", "...", "..x", long_name};
+    const char *const odd[] = {"new\nline", "\033[31mred", "-rf", "dot.", "back\\slash",
+                               "\xff\xfe",  " ",           "...", "..x",  long_name};
     for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++) {
         assert_int_equal(root_mkdir(&w->root, odd[i], false, &fault), 0);
         assert_int_equal(root_stat(&w->root, odd[i], &st, &fault), 0);
@@ -216,15 +234,38 @@ static void p29_fifos_sockets_and_devices_are_not_opened(void **state)
 /* ---- races: while each operation runs, someone swaps the leaf or its parent between a folder (or file) and a link outside. */
 
 struct swapper {
-    char real[4608], link[4608];
+    struct scratch_path real, link;
+    const char *target;
+    bool file; /* what the real thing is, else a folder */
     atomic_bool stop;
 };
+
+static void remove_any(const char *path)
+{
+    if (unlink(path)) {
+        rmdir(path);
+    }
+}
+
+/* Whatever an operation has removed or made instead, begin again with the real thing and the link. */
+static void mend(struct swapper *s)
+{
+    remove_any(s->real.s);
+    remove_any(s->link.s);
+    int fd = s->file ? open(s->real.s, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600) : mkdir(s->real.s, 0700);
+    if (s->file && fd >= 0) {
+        close(fd);
+    }
+    (void)!symlink(s->target, s->link.s);
+}
 
 static void *swap(void *arg)
 {
     struct swapper *s = arg;
-    while (!s->stop) {
-        (void)renameat2(AT_FDCWD, s->real, AT_FDCWD, s->link, RENAME_EXCHANGE);
+    for (unsigned i = 1; !s->stop; i++) {
+        if (renameat2(AT_FDCWD, s->real.s, AT_FDCWD, s->link.s, RENAME_EXCHANGE) || (s->file && i % 64 == 0)) {
+            mend(s);
+        }
     }
     return NULL;
 }
@@ -238,20 +279,11 @@ static void run(struct world *w, enum operation op, const char *path, ino_t secr
     int fd = -1;
     int rc = 0;
     switch (op) {
-    case OPEN_FILE:
-        rc = root_open_file(&w->root, path, &fd, &st, &fault);
-        break;
-    case OPEN_DIR:
-        rc = root_open_dir(&w->root, path, &fd, &fault);
-        break;
-    case STAT:
-        rc = root_stat(&w->root, path, &st, &fault);
-        break;
-    case MKDIR:
-        rc = root_mkdir(&w->root, path, true, &fault);
-        break;
-    default:
-        rc = root_remove(&w->root, path, false, &fault);
+    case OPEN_FILE: rc = root_open_file(&w->root, path, &fd, &st, &fault); break;
+    case OPEN_DIR: rc = root_open_dir(&w->root, path, &fd, &fault); break;
+    case STAT: rc = root_stat(&w->root, path, &st, &fault); break;
+    case MKDIR: rc = root_mkdir(&w->root, path, true, &fault); break;
+    default: rc = root_remove(&w->root, path, false, &fault);
     }
     if (rc == 0 && fd >= 0) {
         assert_int_equal(fstat(fd, &st), 0);
@@ -264,20 +296,20 @@ static void run(struct world *w, enum operation op, const char *path, ino_t secr
 }
 
 /* `name` in in/ is swapped with a link to `target` while operations on `path` run. */
-static void race(struct world *w, const char *name, const char *target, const char *path)
+static void race(struct world *w, const char *name, bool file, const char *target, const char *path)
 {
-    struct swapper s = {.stop = false};
+    struct scratch_path in = scratch_at(&w->scratch, "in");
+    struct swapper s = {.link = scratch_at(&w->scratch, "in/link"), .target = target, .file = file};
     struct stat secret;
     pthread_t thread;
-    scratch_link(&w->scratch, "in/link", target);
-    snprintf(s.real, sizeof s.real, "%s/in/%s", w->scratch.path, name);
-    snprintf(s.link, sizeof s.link, "%s/in/link", w->scratch.path);
+    snprintf(s.real.s, sizeof s.real.s, "%.300s/%s", in.s, name);
+    mend(&s);
     assert_int_equal(stat(scratch_at(&w->scratch, "out/secret").s, &secret), 0);
     assert_int_equal(pthread_create(&thread, NULL, swap, &s), 0);
-    for (int i = 0; i < 2000; i++) {
+    for (int i = 0; i < 3000; i++) {
         root_close(&w->root); /* no help from the cache */
         struct fault fault;
-        assert_int_equal(root_open(scratch_at(&w->scratch, "in").s, &w->root, &fault), 0);
+        assert_int_equal(root_open(in.s, &w->root, &fault), 0);
         run(w, (enum operation)(i % OPERATIONS), path, secret.st_ino);
     }
     s.stop = true;
@@ -288,25 +320,43 @@ static void race(struct world *w, const char *name, const char *target, const ch
 
 static void s9_raced_parents_lead_nowhere(void **state)
 {
-    struct world *w = *state;
-    scratch_dir(&w->scratch, "in/p");
-    scratch_text(&w->scratch, "in/p/secret", "mine");
-    race(w, "p", "../out", "p/secret");
+    race(*state, "p", false, "../out", "p/secret");
 }
 
 static void s14_raced_grandparents_lead_nowhere(void **state)
 {
-    struct world *w = *state;
-    scratch_dir(&w->scratch, "in/p");
-    scratch_dir(&w->scratch, "in/p/out");
-    race(w, "p", "..", "p/out/made");
+    race(*state, "p", false, "..", "p/out/made");
 }
 
 static void s14_raced_leaves_are_not_followed(void **state)
 {
+    race(*state, "leaf", true, "../out/secret", "leaf");
+}
+
+static void s14_a_leaf_swapped_between_look_and_open_is_not_followed(void **state)
+{
     struct world *w = *state;
     scratch_text(&w->scratch, "in/leaf", "mine");
-    race(w, "leaf", "../out/secret", "leaf");
+    scratch_link(&w->scratch, "in/link", "../out/secret");
+    trap.from = scratch_at(&w->scratch, "in/leaf");
+    trap.to = scratch_at(&w->scratch, "in/link");
+    trap.armed = true;
+    assert_int_equal(open_file(w, "leaf"), ERR_REFUSED);
+    assert_false(trap.armed);
+    trap.armed = true; /* the other way round: a link was seen, now it is a file */
+    assert_int_equal(open_file(w, "leaf"), ERR_REFUSED);
+    assert_int_equal(open_file(w, "leaf"), 0);
+}
+
+static void p29_a_leaf_swapped_for_a_fifo_is_not_waited_for(void **state)
+{
+    struct world *w = *state;
+    scratch_text(&w->scratch, "in/leaf", "mine");
+    assert_int_equal(mkfifo(scratch_at(&w->scratch, "in/fifo").s, 0600), 0);
+    trap.from = scratch_at(&w->scratch, "in/leaf");
+    trap.to = scratch_at(&w->scratch, "in/fifo");
+    trap.armed = true;
+    assert_int_equal(open_file(w, "leaf"), ERR_REFUSED);
 }
 
 static void a_missing_root_is_told(void **state)
@@ -345,6 +395,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(s9_raced_parents_lead_nowhere, setup, teardown),
         cmocka_unit_test_setup_teardown(s14_raced_grandparents_lead_nowhere, setup, teardown),
         cmocka_unit_test_setup_teardown(s14_raced_leaves_are_not_followed, setup, teardown),
+        cmocka_unit_test_setup_teardown(s14_a_leaf_swapped_between_look_and_open_is_not_followed, setup, teardown),
+        cmocka_unit_test_setup_teardown(p29_a_leaf_swapped_for_a_fifo_is_not_waited_for, setup, teardown),
         cmocka_unit_test_setup_teardown(a_missing_root_is_told, setup, teardown),
         cmocka_unit_test_setup_teardown(a_copy_lives_on_its_own, setup, teardown),
     };

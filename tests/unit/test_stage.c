@@ -108,8 +108,7 @@ int renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned
         }
         if (how == 1) {
             scratch_text(trap.scratch, "dest/new", "edited by another");
-            assert_int_equal(
-                rename(scratch_at(trap.scratch, "dest/new").s, scratch_at(trap.scratch, "dest/f").s), 0);
+            assert_int_equal(rename(scratch_at(trap.scratch, "dest/new").s, scratch_at(trap.scratch, "dest/f").s), 0);
         } else {
             scratch_text(trap.scratch, "dest/f", "edited in place");
         }
@@ -355,7 +354,8 @@ static void verdicts_follow_the_policy(void **state)
     scratch_dir(&w->scratch, "dest/d");
     static const enum stage_verdict other[IF_EXISTS_COUNT] = {STAGE_CONFLICT, STAGE_SKIP, STAGE_FETCH, STAGE_FETCH};
     static const enum stage_verdict file_for_dir[IF_EXISTS_COUNT] = {STAGE_CONFLICT, STAGE_SKIP, STAGE_FETCH, STAGE_CONFLICT};
-    static const enum stage_verdict dir_for_file[IF_EXISTS_COUNT] = {STAGE_CONFLICT, STAGE_SKIP, STAGE_CONFLICT, STAGE_CONFLICT};
+    static const enum stage_verdict dir_for_file[IF_EXISTS_COUNT] = {STAGE_CONFLICT, STAGE_SKIP, STAGE_CONFLICT,
+                                                                     STAGE_CONFLICT};
     for (int p = 0; p < IF_EXISTS_COUNT; p++) {
         open_stage(w, (enum if_exists)p);
         assert_int_equal(check(w, "new", ENTRY_FILE, 5), STAGE_FETCH);
@@ -382,6 +382,8 @@ static void an_existing_file_is_refused_at_commit_too(void **state)
     assert_int_equal(w->refused_why.code, ERR_EXISTS);
     scratch_assert_text(&w->scratch, "dest/f", "someone else's");
     scratch_assert_text(&w->scratch, "dest/g", "new");
+    close_stage(w, false);
+    assert_int_equal(scratch_count(&w->scratch, "dest"), 2); /* what was refused is not kept */
 }
 
 static void rename_finds_a_free_name_once(void **state)
@@ -548,8 +550,8 @@ static void stages_are_locked(void **state)
 static void keys_are_checked(void **state)
 {
     struct world *w = *state;
-    static const char *const bad[] = {"", "../x", "A", "a b", "0", "a/b",
-                                      "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"};
+    static const char *const bad[] = {
+        "", "../x", "A", "a b", "0", "a/b", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         assert_int_equal(stage_open(scratch_at(&w->scratch, "dest").s, bad[i], IF_EXISTS_REFUSE, &w->stage, &w->fault),
                          ERR_USAGE);
@@ -1020,6 +1022,21 @@ static void p17_a_failed_sync_spoils_large_files_too(void **state)
     stage_file_drop(open_large(w, 0), true);
 }
 
+static void p17_an_error_one_batch_heard_of_stops_the_others(void **state)
+{
+    struct world *w = *state;
+    struct stage_batch *other;
+    open_stage(w, IF_EXISTS_REFUSE);
+    assert_int_equal(stage_batch_new(w->stage, failed, w, &other, &w->fault), 0);
+    assert_int_equal(stage_small(other, "f", "x", 1, 1, &plain, &w->fault), 0);
+    assert_int_equal(small(w, "g", "x"), 0);
+    trap.syncfs_fails = 1;
+    assert_int_equal(commit(w), ERR_IO);
+    assert_int_equal(stage_batch_commit(other, &w->fault), ERR_IO);
+    stage_batch_free(other);
+    assert_int_equal(scratch_count(&w->scratch, "dest"), 1); /* the stage alone */
+}
+
 static void p17_a_folder_that_cannot_be_synced_is_told(void **state)
 {
     struct world *w = *state;
@@ -1216,6 +1233,7 @@ int main(void)
         TEST(streams_fill_one_stage_at_once),
         TEST(p17_a_failed_sync_fails_the_batch_for_good),
         TEST(p17_a_failed_sync_spoils_large_files_too),
+        TEST(p17_an_error_one_batch_heard_of_stops_the_others),
         TEST(p17_a_folder_that_cannot_be_synced_is_told),
         TEST(p20_a_full_disk_loses_nothing),
         TEST(p20_a_full_file_system),

@@ -65,9 +65,8 @@ static int tell(void *arg, const struct tree_item *item)
     struct world *w = arg;
     size_t n = strlen(w->told);
     if (n < sizeof w->told - 300) {
-        snprintf(w->told + n, sizeof w->told - n, "%u%c %s%s%.*s%s\n", item->depth, kinds[item->entry.kind],
-                 item->path, item->entry.target_len ? "->" : "", (int)item->entry.target_len, item->entry.target,
-                 item->err ? " !" : "");
+        snprintf(w->told + n, sizeof w->told - n, "%u%c %s%s%.*s%s\n", item->depth, kinds[item->entry.kind], item->path,
+                 item->entry.target_len ? "->" : "", (int)item->entry.target_len, item->entry.target, item->err ? " !" : "");
     }
     w->items++;
     w->deepest = item->depth > w->deepest ? item->depth : w->deepest;
