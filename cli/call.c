@@ -164,4 +164,5 @@ void cli_say_item(struct cli *cli, const struct weft_row *row)
     show_put(cli->err, row, *weft_row_text(row, "text", "") ? "text" : "code");
     putc('\n', cli->err);
     fflush(cli->err);
+    snprintf(cli->item, sizeof cli->item, "%s", weft_row_text(row, "text", ""));
 }

@@ -67,7 +67,8 @@ static int fail(struct cli *cli, const char *name, const char *text)
 
     cli_clear_line(cli);
     fflush(cli->out);
-    fprintf(cli->err, "%sweft:%s %s\n", cli_tint(cli->color_err, TINT_RED), cli_tint(cli->color_err, TINT_OFF), text);
+    if (strcmp(text, cli->item) != 0)
+        fprintf(cli->err, "%sweft:%s %s\n", cli_tint(cli->color_err, TINT_RED), cli_tint(cli->color_err, TINT_OFF), text);
     fflush(cli->err);
     if (cli->json)
         json_print(cli->out,

@@ -21,8 +21,9 @@ struct cli {
     int verbose;
     bool color_out, color_err;
     FILE *in, *out, *err;
-    bool line;         /* a progress line stands on err; whoever writes next clears it */
-    struct weft *weft; /* open once a verb has called the node */
+    bool line;             /* a progress line stands on err; whoever writes next clears it */
+    char item[FAULT_TEXT]; /* what was last said of one item: not said again as the whole command's error */
+    struct weft *weft;     /* open once a verb has called the node */
 };
 
 /* Runs the command in argv and returns the exit status. The three streams stay open. */

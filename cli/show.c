@@ -62,6 +62,14 @@ void show_each(const struct weft_row *row, const char *name, void (*each)(void *
     }
 }
 
+struct units_text show_size(const struct weft_row *row)
+{
+    int64_t size = weft_row_int(row, "size", 0);
+    bool is_file = strcmp(weft_row_text(row, "kind", ""), "file") == 0;
+
+    return size > 0 || is_file ? units_size(size > 0 ? (uint64_t)size : 0) : (struct units_text){"-"};
+}
+
 static void add_peer(void *stream, const char *text, size_t n)
 {
     fprintf(stream, "%s%.*s", ftell(stream) > 0 ? "," : "", (int)n, text);

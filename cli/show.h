@@ -2,6 +2,7 @@
 #ifndef WEFT_CLI_SHOW_H
 #define WEFT_CLI_SHOW_H
 
+#include "units.h"
 #include "weft.h"
 
 #include <stdio.h>
@@ -16,6 +17,9 @@ void show_put_at(FILE *out, const struct weft_row *row, size_t i);
 
 /* Calls `each` for every value of a field that can repeat. */
 void show_each(const struct weft_row *row, const char *name, void (*each)(void *arg, const char *text, size_t n), void *arg);
+
+/* The size of a share or an entry; "-" for a folder whose size nobody has added up. */
+struct units_text show_size(const struct weft_row *row);
 
 /* Who may read a share: "public", "trusted", or the named peers; with " rw" when they may write. Gives it, not escaped
  * (free). */

@@ -31,14 +31,24 @@ struct units_text units_size(uint64_t bytes)
 struct units_text units_duration(uint64_t us)
 {
     struct units_text text;
-    uint64_t s = us / 1000000;
 
+    if (us >= 59950000)
+        return units_seconds(us / 1000000);
     if (us < 1000)
         snprintf(text.s, sizeof text.s, "%" PRIu64 " us", us);
     else if (us < 999950)
         snprintf(text.s, sizeof text.s, "%.1f ms", (double)us / 1e3);
-    else if (us < 59950000)
+    else
         snprintf(text.s, sizeof text.s, "%.1f s", (double)us / 1e6);
+    return text;
+}
+
+struct units_text units_seconds(uint64_t s)
+{
+    struct units_text text;
+
+    if (s < 60)
+        snprintf(text.s, sizeof text.s, "%" PRIu64 " s", s);
     else if (s < 3600)
         snprintf(text.s, sizeof text.s, "%" PRIu64 " min %" PRIu64 " s", s / 60, s % 60);
     else if (s < 86400)

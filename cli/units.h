@@ -14,6 +14,8 @@ struct units_text {
 struct units_text units_size(uint64_t bytes);
 /* "830 us", "45.1 ms", "2.1 s", "3 min 20 s", "2 h 5 min". */
 struct units_text units_duration(uint64_t microseconds);
+/* "0 s", "45 s", "3 min 20 s", "2 h 5 min", "3 d 4 h". */
+struct units_text units_seconds(uint64_t seconds);
 /* "0:07", "12:30", "2:03:04": a time still to come, rounded to seconds. */
 struct units_text units_clock(uint64_t seconds);
 /* "2026-11-21 11:44" in local time. */

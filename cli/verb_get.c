@@ -24,6 +24,7 @@ struct get {
     struct progress progress;
     bool shows_progress;
     uint64_t failed;
+    bool exists; /* something was in the way */
 };
 
 static uint64_t number(const struct weft_row *row, const char *name)
@@ -72,30 +73,46 @@ static void say_count(struct cli *cli, uint64_t count, const char *what)
         cli_say(cli, ", %" PRIu64 " %s", count, what);
 }
 
-/* "3 files, 1.42 GiB in 2.1 s (692 MiB/s, direct)", and what else there is to say. */
-static void on_done(struct get *get, const struct weft_row *row)
+/* "3 files, 1.42 GiB in 2.1 s (692 MiB/s, direct)" */
+static void say_work(struct cli *cli, const struct weft_row *row)
 {
-    struct cli *cli = get->cli;
     uint64_t files = number(row, "files"), bytes = number(row, "bytes");
     uint64_t moved = number(row, "bytes_moved"), us = number(row, "elapsed_us");
+    char *route = show_field(row, "route");
 
-    if (number(row, "failed") > get->failed)
-        get->failed = number(row, "failed");
-    if (args_has(&cli->args, "dry-run")) {
-        cli_say(cli, "would fetch %" PRIu64 " file%s, %s", files, files == 1 ? "" : "s", units_size(bytes).s);
-    } else {
-        char *route = show_field(row, "route");
-        cli_say(cli, "%" PRIu64 " file%s, %s in %s (%s/s%s%s)", files, files == 1 ? "" : "s", units_size(bytes).s,
-                units_duration(us).s, units_size((uint64_t)(us ? (double)moved * 1e6 / (double)us : 0)).s, *route ? ", " : "",
+    if (args_has(&cli->args, "dry-run"))
+        cli_say(cli, "would fetch ");
+    cli_say(cli, "%" PRIu64 " file%s, %s", files, files == 1 ? "" : "s", units_size(bytes).s);
+    if (!args_has(&cli->args, "dry-run"))
+        cli_say(cli, " in %s", units_duration(us).s);
+    if (moved > 0)
+        cli_say(cli, " (%s/s%s%s)", units_size((uint64_t)(us ? (double)moved * 1e6 / (double)us : 0)).s, *route ? ", " : "",
                 route);
-        free(route);
-        if (moved < bytes)
-            cli_say(cli, ", %s of it was here before", units_size(bytes - moved).s);
-    }
+    if (moved > 0 && moved < bytes)
+        cli_say(cli, ", %s of it was here before", units_size(bytes - moved).s);
+    free(route);
+}
+
+/* The end, good or bad. What failed as a whole, before any work, has its error and needs no sum. */
+static void on_end(struct get *get, const struct weft_row *row)
+{
+    struct cli *cli = get->cli;
+
+    get->failed = number(row, "failed");
+    if (strcmp(weft_row_kind(row), "done") != 0 && number(row, "files") + number(row, "skipped") == 0 && get->failed < 2)
+        return;
+    say_work(cli, row);
     say_count(cli, number(row, "present"), "already there");
     say_count(cli, number(row, "skipped"), "skipped");
-    say_count(cli, number(row, "failed"), "failed");
+    say_count(cli, get->failed, "failed");
     cli_say(cli, "\n");
+}
+
+static void on_item(struct get *get, const struct weft_row *row)
+{
+    get->failed++; /* until the end says how many it were */
+    get->exists = get->exists || strcmp(weft_row_text(row, "code", ""), err_name(ERR_EXISTS)) == 0;
+    cli_say_item(get->cli, row);
 }
 
 static void on_row(void *arg, const struct weft_row *row)
@@ -105,11 +122,10 @@ static void on_row(void *arg, const struct weft_row *row)
 
     if (strcmp(kind, "progress") == 0) {
         on_progress(get, row);
-    } else if (strcmp(kind, "done") == 0) {
-        on_done(get, row);
     } else if (strcmp(kind, "item") == 0) {
-        get->failed++;
-        cli_say_item(get->cli, row);
+        on_item(get, row);
+    } else if (strcmp(kind, "done") == 0 || strcmp(kind, "summary") == 0) {
+        on_end(get, row);
     }
 }
 
@@ -183,5 +199,7 @@ int cli_verb_get(struct cli *cli)
     }
     status = cli_call_stream(cli, &call);
     cli_clear_line(cli);
+    if (get.exists && !args_has(&cli->args, "if-exists"))
+        cli_say(cli, "weft: --if-exists skip, rename or overwrite says what to do with what is there\n");
     return status == EXITS_DONE && get.failed ? EXITS_PARTIAL : status;
 }

@@ -9,7 +9,7 @@
 static void show(struct cli *cli, const struct weft_row *row)
 {
     cli_say(cli, "Good for one machine, for %s. There, type weft join and then this ticket:\n",
-            units_duration((uint64_t)weft_row_int(row, "expires_s", 0) * 1000000).s);
+            units_seconds((uint64_t)weft_row_int(row, "expires_s", 0)).s);
     show_put(cli->out, row, "ticket");
     putc('\n', cli->out);
 }

@@ -38,12 +38,11 @@ static char *share_target(const struct weft_row *row)
 static void on_share(struct ls *ls, const struct weft_row *row)
 {
     char *target = share_target(row), *audience = show_audience(row);
-    int64_t size = weft_row_int(row, "size", -1);
 
     peerlist_note(&ls->sharing, weft_row_text(row, "peer", ""), "");
     if (ls->wide) {
         table_text(ls->table, weft_row_text(row, "kind", NULL));
-        table_text(ls->table, size < 0 ? "-" : units_size((uint64_t)size).s);
+        table_text(ls->table, show_size(row).s);
         table_text(ls->table, audience);
         table_text(ls->table, target);
     } else {

@@ -11,6 +11,8 @@
 
 static void line(FILE *out, const struct weft_row *row, const char *label, const char *field)
 {
+    if (!*weft_row_text(row, field, ""))
+        return;
     fprintf(out, "%-11s ", label);
     show_put(out, row, field);
     putc('\n', out);
@@ -30,7 +32,7 @@ static void on_pipe(struct cli *cli, const struct weft_row *row)
     show_put(out, row, "answered_by");
     fprintf(out, "%s, in %s\n", weft_row_bool(row, "cached", false) ? " (kept from before)" : "",
             units_duration((uint64_t)weft_row_int(row, "elapsed_us", 0)).s);
-    fprintf(out, "%-11s %s\n", "good for", units_duration((uint64_t)weft_row_int(row, "expires_s", 0) * 1000000).s);
+    fprintf(out, "%-11s %s\n", "good for", units_seconds((uint64_t)weft_row_int(row, "expires_s", 0)).s);
 }
 
 static void on_endpoint(struct cli *cli, const struct weft_row *row)

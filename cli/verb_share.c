@@ -5,7 +5,6 @@
 #include "json.h"
 #include "log.h"
 #include "show.h"
-#include "units.h"
 #include "utf8.h"
 #include "verbs.h"
 
@@ -55,7 +54,7 @@ static void show(struct cli *cli, const struct weft_row *row)
 
     fputs(dry ? "would share " : "", cli->out);
     show_put(cli->out, row, "name");
-    fprintf(cli->out, "  %s  %s  %s\n", weft_row_text(row, "kind", ""), units_size((uint64_t)weft_row_int(row, "size", 0)).s,
+    fprintf(cli->out, "  %s  %s  %s\n", weft_row_text(row, "kind", ""), show_size(row).s,
             escape(audience, strlen(audience), escaped, 4 * strlen(audience) + 8));
     free(escaped);
     free(audience);

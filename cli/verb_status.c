@@ -39,7 +39,7 @@ static void show(struct cli *cli, const struct weft_row *row)
 
         fprintf(cli->out, "%-11s ", label);
         if (format == SECONDS)
-            fputs(units_duration(number * 1000000).s, cli->out);
+            fputs(units_seconds(number).s, cli->out);
         else if (format == BYTES)
             fputs(units_size(number).s, cli->out);
         else

@@ -243,21 +243,28 @@ struct weft_row *fake_answer(struct fake *f, const char *kind)
     return row;
 }
 
-int fake_run(struct fake *f, const char *input, const char *const *words)
+int fake_run_on(struct fake *f, FILE *const streams[3], const char *const *words)
 {
     char *argv[32] = {(char *)(uintptr_t) "weft"};
     int argc = 1;
-    size_t out_n, err_n;
 
-    free(f->out);
-    free(f->err);
     while (words[argc - 1]) {
         argv[argc] = (char *)(uintptr_t)words[argc - 1];
         argc++;
     }
+    f->status = cli_run(argc, argv, streams);
+    return f->status;
+}
+
+int fake_run(struct fake *f, const char *input, const char *const *words)
+{
+    size_t out_n, err_n;
+
+    free(f->out);
+    free(f->err);
     FILE *streams[3] = {*input ? fmemopen((void *)(uintptr_t)input, strlen(input), "r") : fopen("/dev/null", "r"),
                         open_memstream(&f->out, &out_n), open_memstream(&f->err, &err_n)};
-    f->status = cli_run(argc, argv, streams);
+    fake_run_on(f, streams, words);
     for (size_t i = 0; i < 3; i++)
         fclose(streams[i]);
     return f->status;

@@ -7,6 +7,7 @@
 #include "weft.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 
 struct fake {
     struct weft_row *answers[64]; /* for all calls, one after the other; one of kind "done" or "error" ends a call */
@@ -29,5 +30,8 @@ struct weft_row *fake_answer(struct fake *fake, const char *kind);
 /* Runs the words (NULL-terminated, without "weft") with `input` as standard input. Returns the exit status. */
 int fake_run(struct fake *fake, const char *input, const char *const *words);
 #define RUN(fake, ...) fake_run(fake, "", (const char *const[]){__VA_ARGS__, NULL})
+
+/* The same on streams of the test's own: nothing is kept of what is written. */
+int fake_run_on(struct fake *fake, FILE *const streams[3], const char *const *words);
 
 #endif
