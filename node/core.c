@@ -1,1 +1,300 @@
-/* core */
+/* The core: construction, dispatch of messages and control requests, and what all its parts share. */
+#include "core_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- small things */
+
+void bucket_init(struct bucket *b, double rate, double burst, uint64_t now)
+{
+    *b = (struct bucket){.level = burst, .rate = rate, .burst = burst, .at = now};
+}
+
+bool bucket_take(struct bucket *b, uint64_t now)
+{
+    b->level += (double)(now - b->at) / (double)SECOND * b->rate;
+    b->at = now;
+    if (b->level > b->burst)
+        b->level = b->burst;
+    if (b->level < 1)
+        return false;
+    b->level -= 1;
+    return true;
+}
+
+uint64_t core_now(const struct core *core)
+{
+    return core->port->now(core->port->self);
+}
+
+void core_timer(struct core *core, struct timer *t, uint64_t after)
+{
+    core->port->timer_set(core->port->self, t, core_now(core) + after);
+}
+
+void core_cancel(struct core *core, struct timer *t)
+{
+    core->port->timer_cancel(core->port->self, t);
+}
+
+void core_random(struct core *core, void *buf, size_t n)
+{
+    core->port->random(core->port->self, buf, n);
+}
+
+void core_event(struct core *core, struct row *row)
+{
+    if (row)
+        core->port->reply(core->port->self, 0, row);
+    row_free(row);
+}
+
+void core_job(struct core *core, struct job *job)
+{
+    core->jobs++;
+    core->port->job(core->port->self, job);
+}
+
+/* ---- what the binding protocol needs of us */
+
+static int host_send(void *arg, const struct node_id *to, const struct msg *m)
+{
+    struct core *core = arg;
+    struct peer *peer = peers_find(core->peers, to);
+    struct link *link = peer ? link_to(core, peer) : NULL;
+    return link ? link_send(link, m) : ERR_UNREACHABLE;
+}
+
+static size_t host_linked(void *arg, struct node_id *out, size_t max)
+{
+    return links_peers(arg, out, max);
+}
+
+static const struct record_bytes *host_own_record(void *arg, struct record *decoded)
+{
+    struct core *core = arg;
+    *decoded = core->record;
+    return &core->signed_record;
+}
+
+static int host_take_record(void *arg, const struct record_bytes *bytes, struct record *decoded)
+{
+    struct core *core = arg;
+    struct peer *peer;
+    enum peer_news news;
+    int err = peers_take_record(core->peers, bytes, false, core_now(core), &peer, &news);
+    if (!err)
+        err = record_decode(bytes, decoded);
+    if (!err && peer && record_compare(decoded, &peer->record) < 0)
+        err = ERR_STATE; /* an answer from an earlier life */
+    return err;
+}
+
+/* ---- life */
+
+int core_new(const struct core_config *config, const struct port *port, struct core **out)
+{
+    struct core *core = calloc(1, sizeof *core);
+    if (!core)
+        return ERR_NOMEM;
+    core->config = *config;
+    core->port = port;
+    core->log = port->log;
+    links_init(core);
+    gossip_init(core);
+    uint64_t now = core_now(core);
+    bucket_init(&core->checks, BEACON_CHECKS_PER_S, 2 * BEACON_CHECKS_PER_S, now);
+    bucket_init(&core->replies, 10, 20, now);
+    bucket_init(&core->dials, 20, 256, now);
+    bucket_init(&core->wrong_tickets, TICKET_WRONG_PER_MIN / 60.0, TICKET_WRONG_PER_MIN, now);
+    struct binding_host host = {.arg = core,
+                                .port = port,
+                                .self = config->identity->id,
+                                .send = host_send,
+                                .linked = host_linked,
+                                .own_record = host_own_record,
+                                .take_record = host_take_record};
+    int err = peers_new(&config->identity->id, &core->peers);
+    if (!err)
+        err = binding_new(&host, &core->binding);
+    if (err)
+        core_free(core);
+    else
+        *out = core;
+    return err;
+}
+
+void core_free(struct core *core)
+{
+    if (!core)
+        return;
+    core->stopping = true;
+    while (core->calls)
+        core_client_gone(core, core->calls->client);
+    gets_free(core);
+    links_fini(core);
+    gossip_fini(core);
+    files_free(core);
+    shares_free(core);
+    binding_free(core->binding);
+    peers_free(core->peers);
+    free(core);
+}
+
+void core_load_peer(struct core *core, const struct peer_row *row)
+{
+    struct peer *peer;
+    if (peers_add(core->peers, &row->id, &peer) != 0)
+        return;
+    memcpy(peer->name, row->name, sizeof peer->name);
+    peer->trusted = row->trust == TRUST_TRUSTED;
+    peer->incarnation = row->incarnation;
+    peer->seq = row->seq;
+    peer->has_record = row->record.len > 0 && record_decode(&row->record, &peer->record) == 0 &&
+                       record_verify(&row->record, &peer->record) == 0 && id_equal(&peer->record.id, &row->id);
+    if (peer->has_record)
+        peer->signed_record = row->record;
+}
+
+void core_load_share(struct core *core, const struct share_row *row)
+{
+    share_put(core, row, NULL);
+}
+
+void core_start(struct core *core)
+{
+    core->started = true;
+    core->started_at = core_now(core);
+    gossip_start(core);
+    files_start(core);
+    links_consider(core);
+}
+
+void core_stop(struct core *core)
+{
+    if (core->stopping)
+        return;
+    core->stopping = true;
+    while (core->calls) {
+        struct fault fault;
+        fault_set(&fault, ERR_CANCELLED, "the node is stopping; the same command goes on where this one ended once it is up again");
+        call_abort(core->calls, &fault);
+    }
+    files_stop(core);
+    gossip_stop(core);
+    links_close_all(core, BYE_STOPPING);
+}
+
+bool core_idle(const struct core *core)
+{
+    return core->jobs == 0 && core->transfers == 0;
+}
+
+/* ---- messages */
+
+static void on_pong(struct link *link, const struct msg *m)
+{
+    if (link->pinged_at != 0 && m->ping.nonce == link->ping_nonce)
+        link->rtt = core_now(link->core) - link->pinged_at;
+}
+
+static void on_bye(struct link *link, const struct msg *m)
+{
+    struct core *core = link->core;
+    if (m->bye.reason == BYE_STOPPING && link->state.now == LINK_UP)
+        link->peer->gone = true;
+    if (m->bye.reason == BYE_REFUSED)
+        log_write(core->log, LOG_WARN, "links", "%s refused the link", link->peer ? id_short(&link->peer->id).s : "a node");
+    link_close(link, BYE_DUPLICATE);
+}
+
+/* Messages of a link that is up. */
+static void on_message(struct link *link, const struct msg *m)
+{
+    switch (m->type) {
+    case MSG_PING: {
+        struct msg pong = {.type = MSG_PONG, .request = m->request, .ping = m->ping};
+        link_send(link, &pong);
+        break;
+    }
+    case MSG_PONG:
+        on_pong(link, m);
+        ask_on_answer(link, m);
+        break;
+    case MSG_RECORDS:
+        gossip_on_records(link, m);
+        break;
+    case MSG_QUERY:
+        binding_on_query(link->core->binding, &link->peer->id, m);
+        break;
+    case MSG_ANSWER:
+        binding_on_answer(link->core->binding, &link->peer->id, m);
+        break;
+    case MSG_JOIN:
+        trust_on_join(link, m);
+        break;
+    case MSG_SHARES:
+    case MSG_LIST:
+    case MSG_FETCH:
+    case MSG_CANCEL:
+        files_on_request(link, m);
+        break;
+    case MSG_ERROR:
+    case MSG_JOIN_OK:
+    case MSG_SHARES_OK:
+    case MSG_LIST_OK:
+    case MSG_FETCH_OK:
+        if (!ask_on_answer(link, m))
+            link->core->refused_messages++; /* late, or never asked for */
+        break;
+    default:
+        link->strikes++; /* a second HELLO */
+        break;
+    }
+}
+
+static void dispatch(struct link *link, const struct msg *m)
+{
+    if (m->type == MSG_BYE)
+        on_bye(link, m);
+    else if (m->type == MSG_HELLO && link->state.now == LINK_ACCEPTED)
+        links_on_hello(link, m);
+    else if (m->type == MSG_WELCOME && link->state.now == LINK_DIALLING)
+        links_on_welcome(link, m);
+    else if (link->state.now == LINK_UP)
+        on_message(link, m);
+    else
+        link->strikes = LINK_STRIKES_MAX; /* nothing may be said before HELLO */
+}
+
+/* The peer is wrong: count it, answer when it can be answered, and part from one that keeps on. */
+static void refuse(struct link *link, const struct msg *m, int err)
+{
+    link->core->refused_messages++;
+    link->strikes++;
+    log_write(link->core->log, LOG_DEBUG, "links", "message from %s refused: %s",
+              link->peer ? id_short(&link->peer->id).s : "a stranger", err_text(err));
+    if (err == ERR_UNSUPPORTED && link->state.now == LINK_UP) {
+        link->strikes--;
+        link_error(link, m->request, ERR_UNSUPPORTED, "this node does not know such a message");
+    }
+}
+
+void core_message(struct core *core, link_no no, const void *bytes, size_t n)
+{
+    struct link *link = link_find(core, no);
+    struct msg *m = link && !core->stopping ? malloc(sizeof *m) : NULL;
+    if (!m)
+        return;
+    link->heard_at = core_now(core);
+    int err = bucket_take(&link->messages, link->heard_at) ? msg_decode(bytes, n, m) : ERR_LIMIT;
+    if (err)
+        refuse(link, m, err);
+    else
+        dispatch(link, m);
+    free(m);
+    link = link_find(core, no);
+    if (link && link->strikes >= LINK_STRIKES_MAX)
+        link_close(link, BYE_REFUSED);
+}

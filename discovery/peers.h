@@ -1,0 +1,83 @@
+/* The peers a node knows of: records, names, signs of life, and how willing it is to dial them.
+ *
+ * Pure state. Invariants: (1) peers are kept in order of id; (2) at most one peer holds a name; (3) the node itself is never among
+ * them; (4) a peer's record is signed by its id, and never replaced by an older one; (5) there are at most PEERS_MAX, and making
+ * room never drops a trusted or busy one. */
+#ifndef WEFT_DISCOVERY_PEERS_H
+#define WEFT_DISCOVERY_PEERS_H
+
+#include "beacon.h"
+#include "record.h"
+
+struct peers;
+
+struct peer {
+    struct node_id id;
+    char name[NAME_MAX_BYTES + 1]; /* pinned to this id, or "" when another id holds the name it claims */
+    bool trusted;
+    bool has_record;
+    struct record record;
+    struct record_bytes signed_record;
+    uint64_t incarnation, seq; /* newest ever seen, also from before a restart: older records are replays */
+    uint64_t beat;             /* of the newest beacon in this incarnation */
+    bool heard;                /* ever, in this life of ours */
+    uint64_t heard_at;         /* last proven sign of life */
+    bool gone;                 /* it said goodbye, and has not been heard since */
+    unsigned up;               /* links to it that are up */
+    unsigned busy;             /* links and sessions that hold it: never dropped while > 0 */
+    double penalty;            /* for links lost, as of penalty_at; halves every DAMP_HALF_LIFE */
+    uint64_t penalty_at;
+    uint64_t damped_until;     /* not dialled before, however alive it seems */
+    uint64_t dial_after;       /* the next attempt; 0: at once */
+    uint64_t dial_wait;        /* doubles with every failed attempt, until a sign of life */
+    bool dialling;             /* a race for it is on */
+};
+
+/* What taking a record or a beacon changed. */
+enum peer_news {
+    PEER_NEWS_NONE,     /* nothing new: a copy, or older */
+    PEER_NEWS_ALIVE,    /* a fresh sign of life, same record */
+    PEER_NEWS_RECORD,   /* a newer record */
+    PEER_NEWS_BYE,      /* it stopped */
+};
+
+int peers_new(const struct node_id *self, struct peers **peers);
+void peers_free(struct peers *peers);
+
+size_t peers_count(const struct peers *peers);
+struct peer *peers_at(struct peers *peers, size_t i); /* in order of id */
+struct peer *peers_find(struct peers *peers, const struct node_id *id);
+/* Finds or adds. ERR_FULL when no one can make room, ERR_USAGE for our own id. */
+int peers_add(struct peers *peers, const struct node_id *id, struct peer **out);
+void peers_drop(struct peers *peers, struct peer *peer);
+
+/* Takes a signed record from anywhere. `from_link`: its own node sent it over a link just now, which proves it alive. ERR_VERIFY,
+ * ERR_MALFORMED, ERR_FULL. Gives the peer (NULL when it is about ourselves) and what changed. */
+int peers_take_record(struct peers *peers, const struct record_bytes *bytes, bool from_link, uint64_t now, struct peer **out,
+                      enum peer_news *news);
+/* Takes a datagram that claims to be a beacon. `budget` is called before signatures are checked; when it says no, the
+ * datagram is dropped (ERR_LIMIT). A beacon whose incarnation and beat are not newer than what was seen changes nothing and costs no
+ * check. Gives also the decoded beacon, for probes. */
+int peers_take_beacon(struct peers *peers, const void *bytes, size_t n, uint64_t now, bool (*budget)(void *arg), void *arg,
+                      struct beacon *beacon, struct peer **out, enum peer_news *news);
+
+/* A peer by what a person typed: its pinned name, its whole id, or at least 6 leading characters of the id that fit only
+ * one. ERR_NOT_FOUND; ERR_REFUSED when the name is claimed only by nodes whose key is not the pinned one. */
+int peers_lookup(struct peers *peers, const char *text, struct peer **out);
+/* The name to show: the pinned name, else the first characters of the id. */
+void peer_label(const struct peer *peer, char out[NAME_MAX_BYTES + 1]);
+/* Has it a name that belongs to another key? Such a peer is not linked to, unless it is trusted by id. */
+bool peer_impostor(const struct peer *peer);
+/* Pins the name of its record to this peer, taking it from an untrusted holder. */
+void peers_pin(struct peers *peers, struct peer *peer);
+
+/* Alive: heard within BEACON_SILENCE, and no goodbye since. */
+bool peer_alive(const struct peer *peer, uint64_t now);
+/* A sign of life: attempts to dial it need wait no longer than its damping says. */
+void peer_heard(struct peer *peer, uint64_t now);
+/* A link to it was lost: the more often, the longer it is left alone. */
+void peer_lost(struct peer *peer, uint64_t now);
+/* It is being dialled now: sets when to try again. */
+void peer_dialled(struct peer *peer, uint64_t now);
+
+#endif

@@ -1,0 +1,363 @@
+/* The verb ls: which shares there are, and what is in a folder of one.
+ *
+ * Shares of several peers are asked for at once. A folder is read in pages, folders below it one after the other from a bounded list,
+ * so that a peer cannot make it grow without end. */
+#include "core_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define FOLDERS_PENDING_MAX 65536
+
+struct visit { /* one peer's shares, or one folder after the other */
+    struct visit *next;
+    struct browse *browse;
+    struct peer *peer;
+    link_no link;
+};
+
+struct folder {
+    struct folder *next;
+    char path[]; /* below the target */
+};
+
+struct browse {
+    struct call *call;
+    struct visit *visits;
+    size_t pending; /* visits that have not ended */
+    bool one;       /* a single peer was named: its failure is ours */
+    bool recursive;
+    struct share_path target;
+    struct folder *folders; /* still to be read, next first */
+    size_t folder_count;
+    char path[PATH_BYTES_MAX + 1]; /* of the folder being read, below the target */
+};
+
+static void visit_free(struct visit *v)
+{
+    struct core *core = v->browse->call->core;
+    reach_cancel(core, v);
+    ask_cancel(core, v);
+    v->peer->busy--;
+    free(v);
+}
+
+static void browse_free(struct browse *b)
+{
+    while (b->visits) {
+        struct visit *v = b->visits;
+        b->visits = v->next;
+        visit_free(v);
+    }
+    while (b->folders) {
+        struct folder *f = b->folders;
+        b->folders = f->next;
+        free(f);
+    }
+    free(b);
+}
+
+static void browse_cancel(struct call *call, int code)
+{
+    (void)code;
+    browse_free(call->work);
+}
+
+static void browse_end(struct browse *b, const struct fault *fault)
+{
+    struct call *call = b->call;
+    browse_free(b);
+    if (fault)
+        call_fail(call, fault);
+    else
+        call_done(call, NULL);
+}
+
+/* One visit ended. What went wrong at one of many peers is told in its row; the others go on. */
+static void visit_end(struct visit *v, const struct fault *fault)
+{
+    struct browse *b = v->browse;
+    b->pending--;
+    if (fault && b->one) {
+        browse_end(b, fault);
+        return;
+    }
+    if (fault) {
+        struct row *row = peer_row_of(b->call->core, "peer", v->peer);
+        if (row)
+            row_text(row, "note", fault->text);
+        call_row(b->call, row);
+    }
+    if (b->pending == 0)
+        browse_end(b, NULL);
+}
+
+/* Sends a request on the visit's link. The visit may be gone afterwards. */
+static void visit_ask(struct visit *v, struct msg *m, enum msg_type answer, ask_done *done)
+{
+    struct link *link = link_find(v->browse->call->core, v->link);
+    struct fault fault;
+    int err = link ? ask(link, m, answer, REQUEST_TIMEOUT, done, v) : ERR_UNREACHABLE;
+    if (err) {
+        fault_set(&fault, err, "the link to the peer is gone; try again");
+        visit_end(v, &fault);
+    }
+}
+
+/* ---- shares of a peer */
+
+static void shares_listed(void *arg, const struct msg *m, const struct fault *fault);
+
+static void ask_shares(struct visit *v, const char *after)
+{
+    struct msg *m = calloc(1, sizeof *m);
+    if (!m)
+        return;
+    m->type = MSG_SHARES;
+    m->shares.pipe = pipe_owned(&v->peer->id, "files");
+    snprintf(m->shares.after, sizeof m->shares.after, "%s", after);
+    visit_ask(v, m, MSG_SHARES_OK, shares_listed);
+    free(m);
+}
+
+static void shares_listed(void *arg, const struct msg *m, const struct fault *fault)
+{
+    struct visit *v = arg;
+    if (!m) {
+        visit_end(v, fault);
+        return;
+    }
+    char label[NAME_MAX_BYTES + 1];
+    peer_label(v->peer, label);
+    const struct msg_shares_ok *ok = &m->shares_ok;
+    for (size_t i = 0; i < ok->count; i++)
+        call_row(v->browse->call, share_row_of(label, &ok->share[i]));
+    if (ok->more && ok->count > 0)
+        ask_shares(v, ok->share[ok->count - 1].name);
+    else
+        visit_end(v, NULL);
+}
+
+/* ---- folders */
+
+static void folder_listed(void *arg, const struct msg *m, const struct fault *fault);
+
+/* The path of the folder being read, inside the share. False: too long. */
+static bool full_path(const struct browse *b, struct share_path *out)
+{
+    const char *slash = b->target.len > 0 && b->path[0] ? "/" : "";
+    *out = b->target;
+    int n = snprintf(out->path, sizeof out->path, "%s%s%s", b->target.path, slash, b->path);
+    out->len = (uint16_t)n;
+    return n >= 0 && (size_t)n < sizeof out->path;
+}
+
+static void ask_page(struct visit *v, uint64_t cursor)
+{
+    struct msg *m = calloc(1, sizeof *m);
+    struct fault fault;
+    if (!m || !full_path(v->browse, &m->list.at)) {
+        fault_set(&fault, m ? ERR_LIMIT : ERR_NOMEM, "a path in this folder is too long");
+        visit_end(v, &fault);
+        free(m);
+        return;
+    }
+    m->type = MSG_LIST;
+    m->list.pipe = pipe_owned(&v->peer->id, "files");
+    m->list.cursor = cursor;
+    visit_ask(v, m, MSG_LIST_OK, folder_listed);
+    free(m);
+}
+
+static const char *const kind_names[] = {"file", "dir", "link", "other"};
+
+static void entry_row(struct browse *b, const struct entry *e)
+{
+    struct row *row = row_new("entry");
+    if (row) {
+        char path[PATH_BYTES_MAX + ENTRY_NAME_MAX + 2];
+        int n = snprintf(path, sizeof path, "%s%s%.*s", b->path, b->path[0] ? "/" : "", (int)e->name_len, e->name);
+        row_data(row, "path", path, (size_t)n);
+        row_data(row, "name", e->name, e->name_len);
+        row_text(row, "kind", kind_names[e->kind]);
+        row_int(row, "mode", e->mode);
+        row_int(row, "size", (int64_t)e->size);
+        row_int(row, "mtime_s", e->mtime_s);
+        row_int(row, "mtime_ns", e->mtime_ns);
+        if (e->kind == ENTRY_LINK)
+            row_data(row, "target", e->target, e->target_len);
+    }
+    call_row(b->call, row);
+}
+
+static int push_folder(struct browse *b, const struct entry *e)
+{
+    size_t n = strlen(b->path) + 1 + e->name_len + 1;
+    struct folder *f = b->folder_count < FOLDERS_PENDING_MAX && n <= PATH_BYTES_MAX ? malloc(sizeof *f + n) : NULL;
+    if (!f)
+        return ERR_LIMIT;
+    snprintf(f->path, n, "%s%s%.*s", b->path, b->path[0] ? "/" : "", (int)e->name_len, e->name);
+    f->next = b->folders;
+    b->folders = f;
+    b->folder_count++;
+    return 0;
+}
+
+static bool next_folder(struct browse *b)
+{
+    struct folder *f = b->folders;
+    if (!f)
+        return false;
+    b->folders = f->next;
+    b->folder_count--;
+    snprintf(b->path, sizeof b->path, "%s", f->path);
+    free(f);
+    return true;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    const struct entry *x = *(const struct entry *const *)a, *y = *(const struct entry *const *)b;
+    size_t n = x->name_len < y->name_len ? x->name_len : y->name_len;
+    int order = memcmp(x->name, y->name, n);
+    return order ? order : (int)x->name_len - (int)y->name_len;
+}
+
+/* Tells a page in order of names, and notes the folders in it, so that the first is read next. */
+static int tell_page(struct browse *b, const struct msg_list_ok *page)
+{
+    const struct entry *sorted[LIST_ENTRIES_MAX];
+    int err = 0;
+    for (size_t i = 0; i < page->count; i++)
+        sorted[i] = &page->entry[i];
+    qsort(sorted, page->count, sizeof *sorted, compare_names);
+    for (size_t i = 0; i < page->count; i++)
+        entry_row(b, sorted[i]);
+    for (size_t i = page->count; i-- > 0 && b->recursive && !err;)
+        if (sorted[i]->kind == ENTRY_DIR)
+            err = push_folder(b, sorted[i]);
+    return err;
+}
+
+static void folder_listed(void *arg, const struct msg *m, const struct fault *fault)
+{
+    struct visit *v = arg;
+    struct browse *b = v->browse;
+    struct fault own;
+    if (!m && b->path[0] != '\0') { /* one folder below could not be read: told, and the rest goes on */
+        struct row *row = row_new("item");
+        if (row) {
+            row_data(row, "path", b->path, strlen(b->path));
+            row_text(row, "code", err_name(fault->code));
+            row_text(row, "text", fault->text);
+        }
+        call_row(b->call, row);
+    } else if (!m) {
+        visit_end(v, fault);
+        return;
+    } else if (tell_page(b, &m->list_ok) != 0) {
+        fault_set(&own, ERR_LIMIT, "more than %d folders are waiting to be listed", FOLDERS_PENDING_MAX);
+        visit_end(v, &own);
+        return;
+    }
+    if (m && m->list_ok.more)
+        ask_page(v, m->list_ok.cursor);
+    else if (next_folder(b))
+        ask_page(v, 0);
+    else
+        visit_end(v, NULL);
+}
+
+/* ---- starting */
+
+static void visit_reached(void *arg, const struct reached *r)
+{
+    struct visit *v = arg;
+    if (!r->link) {
+        visit_end(v, &r->fault);
+        return;
+    }
+    v->link = r->link->no;
+    if (v->browse->target.share[0] != '\0')
+        ask_page(v, 0);
+    else
+        ask_shares(v, "");
+}
+
+static int visit_start(struct browse *b, struct peer *peer)
+{
+    struct visit *v = calloc(1, sizeof *v);
+    if (!v || reach(b->call->core, peer, "files", TRANSPORT_ANY, visit_reached, v) != 0) {
+        free(v);
+        return ERR_NOMEM;
+    }
+    v->browse = b;
+    v->peer = peer;
+    peer->busy++;
+    v->next = b->visits;
+    b->visits = v;
+    b->pending++;
+    return 0;
+}
+
+static void visit_everyone(struct browse *b)
+{
+    struct core *core = b->call->core;
+    for (struct share *s = core->shares; s; s = s->next) {
+        struct share_info info = share_info_of(s);
+        call_row(b->call, share_row_of(core->config.name, &info));
+    }
+    for (size_t i = 0; i < peers_count(core->peers); i++) {
+        struct peer *peer = peers_at(core->peers, i);
+        if (!link_to(core, peer))
+            continue;
+        call_row(b->call, peer_row_of(core, "peer", peer));
+        visit_start(b, peer);
+    }
+    if (b->pending == 0)
+        browse_end(b, NULL);
+}
+
+static void visit_own(struct browse *b)
+{
+    struct core *core = b->call->core;
+    for (struct share *s = core->shares; s; s = s->next) {
+        struct share_info info = share_info_of(s);
+        call_row(b->call, share_row_of(core->config.name, &info));
+    }
+    browse_end(b, NULL);
+}
+
+void verb_ls(struct call *call, const struct row *request)
+{
+    struct core *core = call->core;
+    size_t n;
+    const char *target = row_get_bytes(request, "target", &n);
+    char name[NODE_ID_TEXT + NAME_MAX_BYTES + 1];
+    struct peer *peer = NULL;
+    struct fault fault = {0};
+    struct browse *b = calloc(1, sizeof *b);
+    if (!b) {
+        fault_set(&fault, ERR_NOMEM, "out of memory");
+        call_fail(call, &fault);
+        return;
+    }
+    b->call = call;
+    b->recursive = row_get_bool(request, "recursive", false);
+    b->one = target != NULL;
+    call->work = b;
+    call->cancel = browse_cancel;
+    if (!target) {
+        visit_everyone(b);
+        return;
+    }
+    if (source_parse(target, n, name, sizeof name, &b->target, &fault) == 0 && b->target.share[0] == '\0' &&
+        strcmp(name, core->config.name) == 0) {
+        visit_own(b);
+        return;
+    }
+    if (fault.code == 0 && core_peer(core, name, &peer, &fault) == 0 && visit_start(b, peer) != 0)
+        fault_set(&fault, ERR_NOMEM, "out of memory");
+    if (fault.code)
+        browse_end(b, &fault);
+}

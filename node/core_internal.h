@@ -1,0 +1,234 @@
+/* What the files of the core share. Nothing outside the core includes this.
+ *
+ * The core is one struct, its parts a file each: links.c (connections and racing), gossip.c (beacons and records), trust.c
+ * (tickets), files.c (the `files` pipe, server side), ask.c (requests of ours), reach.c (from a peer's name to a link that its
+ * pipe is bound to), and the verbs (verbs.c, browse.c, get.c) that control clients call. */
+#ifndef WEFT_NODE_CORE_INTERNAL_H
+#define WEFT_NODE_CORE_INTERNAL_H
+
+#include "binding.h"
+#include "core.h"
+#include "job.h"
+#include "msg.h"
+#include "peers.h"
+#include "state.h"
+#include "transfer.h"
+
+/* A token bucket: `level` is refilled at `rate` a second up to `burst`. */
+struct bucket {
+    double level, rate, burst;
+    uint64_t at;
+};
+void bucket_init(struct bucket *b, double rate, double burst, uint64_t now);
+bool bucket_take(struct bucket *b, uint64_t now);
+
+/* ---- links */
+
+#define LINK_STRIKES_MAX 3 /* malformed messages before a link is dropped */
+
+enum link_state { LINK_DIALLING, LINK_ACCEPTED, LINK_UP, LINK_STATES };
+
+struct race;
+
+struct link {
+    struct link *next;
+    struct core *core;
+    link_no no;
+    struct state state;
+    struct peer *peer; /* NULL until an inbound link has said HELLO */
+    struct race *race; /* it takes part in, while dialling */
+    bool inbound;
+    bool plain;        /* dialled for company, not for a pipe: dropped when it turns out to be a second one */
+    struct endpoint endpoint; /* that was dialled; transport ANY when inbound */
+    uint8_t curve[CURVE_KEY_BYTES];
+    uint64_t opened_at, heard_at, used_at, pinged_at, rtt;
+    uint64_t ping_nonce;
+    unsigned strikes; /* malformed messages so far */
+    struct bucket messages;
+};
+
+/* Ends with a link that is up, or NULL. Never called from inside race_start. */
+typedef void race_done(void *arg, struct link *link);
+
+/* Dials a peer's endpoints, best first, DIAL_STAGGER apart; the first to be up wins and the others are hung up. ERR_FULL. */
+int race_start(struct core *core, struct peer *peer, const struct endpoint *endpoints, size_t count, bool plain,
+               race_done *done, void *arg);
+void race_cancel(struct core *core, void *arg);
+
+struct link *link_find(struct core *core, link_no no);
+/* The best link that is up: one we dialled before an inbound one, then the oldest. NULL when there is none. */
+struct link *link_to(struct core *core, const struct peer *peer);
+/* One that was dialled at just this endpoint and is up. */
+struct link *link_at(struct core *core, const struct peer *peer, const char *endpoint);
+/* Encodes and sends. ERR_FULL, ERR_UNREACHABLE. */
+int link_send(struct link *link, const struct msg *m);
+void link_error(struct link *link, uint64_t request, int code, const char *text);
+/* Says goodbye when it is up, hangs up, frees; ends what depended on it. */
+void link_close(struct link *link, enum bye_reason reason);
+void links_close_all(struct core *core, enum bye_reason reason);
+/* Peers or links changed: see soon who is to be dialled. */
+void links_consider(struct core *core);
+/* Dials a peer at once, whatever its damping. False: no endpoint of it is known. */
+bool links_dial(struct core *core, struct peer *peer);
+void links_renewed(struct core *core, struct peer *peer);
+void links_on_hello(struct link *link, const struct msg *m);
+void links_on_welcome(struct link *link, const struct msg *m);
+void links_init(struct core *core);
+void links_fini(struct core *core);
+size_t links_peers(struct core *core, struct node_id *out, size_t max);
+/* Endpoints of a record that we can dial at all: the in-scope ones. */
+size_t endpoints_usable(struct core *core, const struct record *record, struct endpoint *out, size_t max);
+void core_send_error(struct link *link, uint64_t request, const struct fault *fault);
+
+/* ---- requests of ours over a link */
+
+/* m is NULL when it failed: then fault says why. */
+typedef void ask_done(void *arg, const struct msg *m, const struct fault *fault);
+/* Sends a request (numbers it) and waits for its answer of type `answer`, or ERROR, at most `timeout`. */
+int ask(struct link *link, struct msg *m, enum msg_type answer, uint64_t timeout, ask_done *done, void *arg);
+uint64_t ask_number(struct core *core, void *arg); /* of the request with this arg, or 0 */
+void ask_cancel(struct core *core, void *arg);
+void ask_link_lost(struct core *core, struct link *link);
+/* Is this an answer to one of ours? Then it is dealt with. */
+bool ask_on_answer(struct link *link, const struct msg *m);
+
+/* ---- reaching a pipe of a peer */
+
+struct reached {
+    struct link *link;             /* NULL: failed */
+    struct binding_result binding; /* how it was found */
+    struct fault fault;
+};
+typedef void reach_done(void *arg, const struct reached *r);
+/* Finds the peer, asks who has its pipe bound where, races the endpoints, and gives the link to use. */
+int reach(struct core *core, struct peer *peer, const char *pipe, enum transport transport, reach_done *done, void *arg);
+void reach_cancel(struct core *core, void *arg);
+void reach_link_up(struct core *core, struct peer *peer);
+
+/* ---- control calls */
+
+struct call {
+    struct call *next;
+    struct core *core;
+    uint64_t client;
+    void (*cancel)(struct call *call, int code); /* ends the work and frees `work`; answers nothing */
+    void *work;
+};
+/* Ends a call: the closing row goes out and the call is freed. fault NULL or code 0: "done" with the fields of `extra` (takes). */
+void call_done(struct call *call, struct row *extra);
+void call_fail(struct call *call, const struct fault *fault);
+/* As call_fail, after cancelling its work. */
+void call_abort(struct call *call, const struct fault *fault);
+void call_row(struct call *call, struct row *row); /* takes */
+/* Splits PEER[:SHARE[/PATH]] (ERR_USAGE): `at` is zeroed where a part is missing. */
+int source_parse(const char *text, size_t n, char *peer, size_t peer_cap, struct share_path *at, struct fault *fault);
+/* A peer named by the person, or a fault that says what to do. */
+int core_peer(struct core *core, const char *name, struct peer **peer, struct fault *fault);
+
+typedef void verb_start(struct call *call, const struct row *request);
+verb_start verb_ls, verb_get, verb_ping, verb_pipe_resolve, verb_invite, verb_join, verb_trust, verb_untrust, verb_share,
+    verb_unshare;
+
+/* ---- trust */
+
+struct ticket {
+    struct tag id;
+    uint8_t secret[16];
+    uint64_t expires;
+    bool open;
+};
+void trust_on_join(struct link *link, const struct msg *m);
+void trust_set(struct core *core, struct peer *peer, bool trusted);
+void peer_save(struct core *core, const struct peer *peer);
+
+/* ---- shares and the files pipe */
+
+struct share {
+    struct share *next; /* by name */
+    struct share_row row;
+    uint64_t size; /* of a file, when it was shared or last looked at */
+};
+void files_start(struct core *core);
+void files_on_request(struct link *link, const struct msg *m);
+void files_link_lost(struct core *core, struct link *link);
+void files_stop(struct core *core);
+void files_free(struct core *core);
+void shares_free(struct core *core);
+void gets_free(struct core *core);
+struct share *share_find(struct core *core, const char *name);
+bool share_allows(const struct share *share, const struct peer *peer);
+int share_put(struct core *core, const struct share_row *row, struct share **out);
+struct row *share_row_of(const char *peer, const struct share_info *info);
+struct share_info share_info_of(const struct share *share);
+
+/* ---- beacons and gossip */
+
+struct seed_state {
+    struct seed seed;
+    struct tag nonce;
+    uint64_t next_at, wait;
+    bool found;
+};
+void gossip_init(struct core *core);
+void gossip_fini(struct core *core);
+void gossip_start(struct core *core);
+void gossip_stop(struct core *core);
+void gossip_beacon_now(struct core *core);
+void gossip_renew_record(struct core *core);
+void gossip_link_up(struct link *link);
+void gossip_on_records(struct link *link, const struct msg *m);
+/* A peer's record is new: save it if it is trusted, pass it on. */
+void gossip_fresh(struct core *core, struct peer *peer, const struct link *from);
+
+struct core {
+    struct core_config config;
+    const struct port *port;
+    const struct log *log;
+    bool started, stopping;
+    uint64_t started_at;
+
+    struct peers *peers;
+    struct binding *binding;
+    struct record record; /* our own */
+    struct record_bytes signed_record;
+    uint64_t beat;
+
+    struct link *links; /* newest first */
+    struct race *races;
+    uint32_t link_count;
+    link_no next_link;
+    struct bucket dials; /* of peers that are not trusted */
+
+    struct ask *asks;
+    uint64_t next_request;
+    struct reach *reaches;
+
+    struct timer beacon_timer, heartbeat, dial_timer, seed_timer;
+    struct bucket checks;   /* signature checks on datagrams */
+    struct bucket replies;  /* answers to probes, extra beacons */
+    struct seed_state seeds[SEEDS_MAX];
+    size_t seed_count;
+
+    struct ticket tickets[TICKETS_MAX];
+    struct bucket wrong_tickets;
+
+    struct share *shares;
+    size_t share_count;
+    struct serve *serves; /* FETCHes and LISTs of peers in work */
+    struct get *gets;
+    uint32_t jobs;        /* handed to the port and not back yet */
+    uint32_t transfers;   /* receives and sends that have not ended */
+
+    struct call *calls;
+    uint64_t refused_messages;
+};
+
+uint64_t core_now(const struct core *core);
+void core_timer(struct core *core, struct timer *t, uint64_t after); /* from now */
+void core_cancel(struct core *core, struct timer *t);
+void core_random(struct core *core, void *buf, size_t n);
+void core_event(struct core *core, struct row *row); /* takes; to whoever started the node */
+void core_job(struct core *core, struct job *job);   /* counts it */
+struct row *peer_row_of(struct core *core, const char *kind, const struct peer *peer);
+
+#endif

@@ -1,0 +1,592 @@
+/* Links: who is at the far end, is it still there, and which of several ways to it is quickest.
+ *
+ * A link is dialled (we know whom we want: CURVE proves the key that its id yields) or accepted (CURVE proved a key; HELLO brings a
+ * record whose id must yield that key). Both ends then know each other's record. Invariants: (1) link->peer of a link that is up is the
+ * node whose key CURVE proved; (2) peer->busy counts its links and races; (3) every link that is not up has a deadline. */
+#include "core_internal.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const link_names[] = {"dialling", "accepted", "up"};
+static const uint32_t link_moves[] = {STATE_BIT(LINK_UP), STATE_BIT(LINK_UP), 0};
+static const struct state_table link_table = {
+    .what = "link", .names = link_names, .allowed = link_moves, .count = LINK_STATES};
+
+#define HEARTBEAT (1 * SECOND) /* how often silent links are looked at */
+#define PIPE_LINK_IDLE (120 * SECOND)
+#define CONSIDER_DELAY (5 * MILLISECOND)
+#define YIELD_DIAL (300 * MILLISECOND) /* the peer with the lower id dials first */
+
+struct race {
+    struct race *next;
+    struct core *core;
+    struct peer *peer;
+    struct endpoint endpoint[PIPE_ENDPOINTS_MAX];
+    size_t count, dialled, open;
+    bool plain;
+    struct timer timer;
+    uint64_t deadline;
+    race_done *done;
+    void *arg;
+};
+
+static void link_free(struct link *link);
+
+/* ---- finding */
+
+struct link *link_find(struct core *core, link_no no)
+{
+    for (struct link *l = core->links; l; l = l->next)
+        if (l->no == no)
+            return l;
+    return NULL;
+}
+
+struct link *link_to(struct core *core, const struct peer *peer)
+{
+    struct link *best = NULL;
+    for (struct link *l = peer->up > 0 ? core->links : NULL; l; l = l->next) /* newest first, so the last of a kind is the oldest */
+        if (l->peer == peer && l->state.now == LINK_UP && (!best || best->inbound || !l->inbound))
+            best = l;
+    return best;
+}
+
+struct link *link_at(struct core *core, const struct peer *peer, const char *endpoint)
+{
+    for (struct link *l = core->links; l; l = l->next)
+        if (l->peer == peer && l->state.now == LINK_UP && !l->inbound && strcmp(l->endpoint.text, endpoint) == 0)
+            return l;
+    return NULL;
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    return id_compare(a, b);
+}
+
+size_t links_peers(struct core *core, struct node_id *out, size_t max)
+{
+    size_t n = 0, kept = 0;
+    for (struct link *l = core->links; l && n < max; l = l->next)
+        if (l->state.now == LINK_UP)
+            out[n++] = l->peer->id;
+    qsort(out, n, sizeof *out, compare_ids);
+    for (size_t i = 0; i < n; i++)
+        if (kept == 0 || !id_equal(&out[kept - 1], &out[i]))
+            out[kept++] = out[i];
+    return kept;
+}
+
+size_t endpoints_usable(struct core *core, const struct record *record, struct endpoint *out, size_t max)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < record->endpoint_count && n < max; i++) {
+        const struct endpoint *e = &record->endpoint[i];
+        if (e->scope == 0 || core->port->in_scope(core->port->self, e->scope))
+            out[n++] = *e;
+    }
+    return n;
+}
+
+/* ---- sending */
+
+int link_send(struct link *link, const struct msg *m)
+{
+    uint8_t *buf = malloc(MSG_BYTES_MAX);
+    size_t n;
+    if (!buf)
+        return ERR_NOMEM;
+    int err = msg_encode(m, buf, MSG_BYTES_MAX, &n);
+    if (!err)
+        err = link->core->port->send(link->core->port->self, link->no, buf, n);
+    free(buf);
+    return err;
+}
+
+void link_error(struct link *link, uint64_t request, int code, const char *text)
+{
+    struct msg *m = request ? calloc(1, sizeof *m) : NULL;
+    if (!m)
+        return;
+    m->type = MSG_ERROR;
+    m->request = request;
+    m->error.code = (enum err)code;
+    strncpy(m->error.text, text, sizeof m->error.text - 1);
+    while (m->error.text[0] && !utf8_valid(m->error.text, strlen(m->error.text)))
+        m->error.text[strlen(m->error.text) - 1] = '\0'; /* cut in the middle of a character */
+    link_send(link, m);
+    free(m);
+}
+
+void core_send_error(struct link *link, uint64_t request, const struct fault *fault)
+{
+    link_error(link, request, fault->code, fault->text);
+}
+
+static int send_hello(struct link *link, enum msg_type type, uint64_t request)
+{
+    struct msg *m = calloc(1, sizeof *m);
+    if (!m)
+        return ERR_NOMEM;
+    m->type = type;
+    m->request = request;
+    m->hello.version = PROTOCOL_VERSION;
+    m->hello.features = FEATURES_KNOWN;
+    m->hello.record = link->core->signed_record;
+    int err = link_send(link, m);
+    free(m);
+    return err;
+}
+
+static void send_bye(struct link *link, enum bye_reason reason)
+{
+    struct msg m = {.type = MSG_BYE, .bye = {.reason = reason}};
+    link_send(link, &m);
+}
+
+/* ---- opening and closing */
+
+static struct link *link_new(struct core *core, link_no no, struct peer *peer)
+{
+    struct link *link = core->link_count < LINKS_MAX ? calloc(1, sizeof *link) : NULL;
+    if (!link)
+        return NULL;
+    link->core = core;
+    link->no = no;
+    link->peer = peer;
+    link->opened_at = link->heard_at = link->used_at = core_now(core);
+    state_init(&link->state, &link_table, LINK_DIALLING);
+    bucket_init(&link->messages, LINK_MESSAGES_PER_S, 2 * LINK_MESSAGES_PER_S, link->opened_at);
+    if (peer)
+        peer->busy++;
+    link->next = core->links;
+    core->links = link;
+    core->link_count++;
+    if (core->heartbeat.slot == TIMER_IDLE)
+        core_timer(core, &core->heartbeat, HEARTBEAT);
+    return link;
+}
+
+static void link_free(struct link *link)
+{
+    struct core *core = link->core;
+    struct link **at = &core->links;
+    while (*at != link)
+        at = &(*at)->next;
+    *at = link->next;
+    core->link_count--;
+    if (link->peer) {
+        link->peer->busy--;
+        link->peer->up -= link->state.now == LINK_UP;
+    }
+    free(link);
+}
+
+static void announce(struct core *core, const struct peer *peer, const char *state)
+{
+    struct row *row = peer_row_of(core, "peer", peer);
+    row_text(row, "change", state);
+    core_event(core, row);
+}
+
+/* The link is no more, for whatever reason: requests on it fail, its race loses a runner, its peer may be dialled again. */
+static void link_ended(struct link *link)
+{
+    struct core *core = link->core;
+    struct peer *peer = link->peer;
+    bool was_up = link->state.now == LINK_UP;
+    struct race *race = link->race;
+    ask_link_lost(core, link);
+    files_link_lost(core, link);
+    if (race) {
+        race->open--;
+        if (race->open == 0 && race->dialled == race->count)
+            core_timer(core, &race->timer, 0);
+    }
+    link_free(link);
+    if (was_up && peer->up == 0) {
+        peer_lost(peer, core_now(core));
+        if (!core->stopping) {
+            announce(core, peer, "down");
+            links_consider(core);
+        }
+    }
+}
+
+void link_close(struct link *link, enum bye_reason reason)
+{
+    if (link->state.now == LINK_UP || link->state.now == LINK_ACCEPTED)
+        send_bye(link, reason);
+    link->core->port->hangup(link->core->port->self, link->no);
+    link_ended(link);
+}
+
+void links_close_all(struct core *core, enum bye_reason reason)
+{
+    while (core->links)
+        link_close(core->links, reason);
+}
+
+void core_link_lost(struct core *core, link_no no)
+{
+    struct link *link = link_find(core, no);
+    if (link)
+        link_ended(link);
+}
+
+void core_accepted(struct core *core, link_no no, const uint8_t curve[CURVE_KEY_BYTES])
+{
+    struct link *link = core->stopping ? NULL : link_new(core, no, NULL);
+    if (!link) {
+        core->port->hangup(core->port->self, no);
+        return;
+    }
+    link->inbound = true;
+    state_init(&link->state, &link_table, LINK_ACCEPTED);
+    memcpy(link->curve, curve, CURVE_KEY_BYTES);
+}
+
+/* ---- races */
+
+static void race_drop(struct race *race)
+{
+    struct core *core = race->core;
+    core_cancel(core, &race->timer);
+    struct race **at = &core->races;
+    while (*at != race)
+        at = &(*at)->next;
+    *at = race->next;
+    struct link *l = core->links;
+    while (l) { /* runners that lost */
+        struct link *next = l->next;
+        if (l->race == race) {
+            core->port->hangup(core->port->self, l->no);
+            link_free(l);
+        }
+        l = next;
+    }
+    race->peer->busy--;
+    if (race->plain)
+        race->peer->dialling = false;
+    free(race);
+}
+
+static void race_end(struct race *race, struct link *winner)
+{
+    race_done *done = race->done;
+    void *arg = race->arg;
+    if (winner)
+        winner->race = NULL;
+    race_drop(race);
+    if (done)
+        done(arg, winner);
+}
+
+static void race_dial(struct race *race)
+{
+    struct core *core = race->core;
+    const struct endpoint *e = &race->endpoint[race->dialled++];
+    struct link *link = link_new(core, ++core->next_link, race->peer);
+    if (!link)
+        return;
+    link->endpoint = *e;
+    link->plain = race->plain;
+    if (core->port->dial(core->port->self, link->no, &race->peer->id, e->text) != 0) {
+        link_free(link);
+        return;
+    }
+    link->race = race;
+    race->open++;
+    if (send_hello(link, MSG_HELLO, 0) != 0)
+        log_write(core->log, LOG_DEBUG, "links", "HELLO to %s could not be queued", e->text);
+}
+
+/* Starts the next runner, or ends the race: at its deadline, or when nobody is running any more. */
+static void race_tick(void *arg)
+{
+    struct race *race = arg;
+    if (race->dialled < race->count)
+        race_dial(race);
+    bool over = race->dialled == race->count && race->open == 0;
+    if (over || core_now(race->core) >= race->deadline) {
+        race_end(race, NULL);
+        return;
+    }
+    uint64_t now = core_now(race->core);
+    core_timer(race->core, &race->timer, race->dialled < race->count ? DIAL_STAGGER : race->deadline - now);
+}
+
+int race_start(struct core *core, struct peer *peer, const struct endpoint *endpoints, size_t count, bool plain,
+               race_done *done, void *arg)
+{
+    struct race *race = calloc(1, sizeof *race);
+    if (!race)
+        return ERR_NOMEM;
+    race->core = core;
+    race->peer = peer;
+    race->count = count < PIPE_ENDPOINTS_MAX ? count : PIPE_ENDPOINTS_MAX;
+    memcpy(race->endpoint, endpoints, race->count * sizeof *endpoints);
+    race->plain = plain;
+    race->done = done;
+    race->arg = arg;
+    race->deadline = core_now(core) + LINK_HELLO_DEADLINE;
+    timer_init(&race->timer, race_tick, race);
+    race->next = core->races;
+    core->races = race;
+    peer->busy++;
+    if (plain)
+        peer->dialling = true;
+    core_timer(core, &race->timer, 0);
+    return 0;
+}
+
+void race_cancel(struct core *core, void *arg)
+{
+    struct race *race = core->races;
+    while (race) {
+        struct race *next = race->next;
+        if (race->arg == arg && arg)
+            race_drop(race);
+        race = next;
+    }
+}
+
+/* ---- shaking hands */
+
+/* Takes the record of a HELLO or WELCOME. The peer, or NULL when the link is not to be. */
+static struct peer *greeted(struct link *link, const struct msg_hello *hello, enum bye_reason *reason)
+{
+    struct core *core = link->core;
+    struct peer *peer;
+    enum peer_news news;
+    uint8_t curve[CURVE_KEY_BYTES];
+    *reason = BYE_REFUSED;
+    if (peers_take_record(core->peers, &hello->record, true, core_now(core), &peer, &news) != 0 || !peer)
+        return NULL;
+    if (id_curve_key(&peer->id, curve) != 0)
+        return NULL;
+    if (link->inbound ? sodium_memcmp(curve, link->curve, sizeof curve) != 0 : peer != link->peer)
+        return NULL; /* somebody else's record */
+    if (news == PEER_NEWS_RECORD)
+        gossip_fresh(core, peer, link);
+    return peer;
+}
+
+static bool impostor_refused(struct link *link, struct peer *peer)
+{
+    if (!peer_impostor(peer))
+        return false;
+    struct row *row = row_new("warning");
+    if (row) {
+        char text[FAULT_TEXT];
+        snprintf(text, sizeof text, "a node calls itself %s, but its key is not the one known for that name; it is refused",
+                 peer->record.name);
+        row_text(row, "text", text);
+        row_text(row, "name", peer->record.name);
+        row_text(row, "id", id_text(&peer->id).s);
+    }
+    log_write(link->core->log, LOG_WARN, "links", "%s claims the name %s of another key: refused", id_short(&peer->id).s,
+              peer->record.name);
+    core_event(link->core, row);
+    return true;
+}
+
+static void link_is_up(struct link *link)
+{
+    struct core *core = link->core;
+    struct peer *peer = link->peer;
+    bool first = peer->up == 0;
+    state_move(&link->state, LINK_UP, core->log);
+    peer->up++;
+    link->heard_at = core_now(core);
+    if (first)
+        announce(core, peer, "up");
+    gossip_link_up(link);
+    reach_link_up(core, peer);
+}
+
+void links_on_hello(struct link *link, const struct msg *m)
+{
+    enum bye_reason reason;
+    struct peer *peer = link->state.now == LINK_ACCEPTED ? greeted(link, &m->hello, &reason) : NULL;
+    unsigned others = 0;
+    for (struct link *l = link->core->links; l && peer; l = l->next)
+        others += l->peer == peer;
+    if (!peer || m->hello.version != PROTOCOL_VERSION || impostor_refused(link, peer) || others >= 2 * LINKS_PER_PEER_MAX) {
+        link_close(link, BYE_REFUSED);
+        return;
+    }
+    link->peer = peer;
+    peer->busy++;
+    if (send_hello(link, MSG_WELCOME, m->request) != 0) {
+        link_close(link, BYE_FULL);
+        return;
+    }
+    link_is_up(link);
+}
+
+/* Of two links between the same peers, each for company only, the one that the lower id dialled stays. */
+static bool second_link(const struct link *link)
+{
+    if (!link->plain || id_compare(&link->core->config.identity->id, &link->peer->id) < 0)
+        return false;
+    for (const struct link *l = link->core->links; l; l = l->next)
+        if (l != link && l->peer == link->peer && l->state.now == LINK_UP)
+            return true;
+    return false;
+}
+
+void links_on_welcome(struct link *link, const struct msg *m)
+{
+    enum bye_reason reason;
+    if (link->state.now != LINK_DIALLING)
+        return;
+    struct peer *peer = greeted(link, &m->hello, &reason);
+    if (!peer || m->hello.version != PROTOCOL_VERSION || impostor_refused(link, peer)) {
+        link->core->port->hangup(link->core->port->self, link->no);
+        link_ended(link);
+        return;
+    }
+    struct race *race = link->race;
+    link->race = NULL;
+    if (race)
+        race->open--;
+    link_is_up(link);
+    if (race)
+        race_end(race, link);
+    if (second_link(link))
+        link_close(link, BYE_DUPLICATE);
+}
+
+/* ---- company: peers that are dialled without being asked for */
+
+static void plain_done(void *arg, struct link *link)
+{
+    (void)link;
+    links_consider(arg);
+}
+
+static bool worth_dialling(const struct peer *peer, uint64_t now)
+{
+    if (!peer->has_record || peer->dialling || peer_impostor(peer) || peer->up > 0)
+        return false;
+    return peer->trusted || peer_alive(peer, now);
+}
+
+static void dial(struct core *core, struct peer *peer, uint64_t now)
+{
+    peer_dialled(peer, now);
+    if (peer->trusted || bucket_take(&core->dials, now))
+        links_dial(core, peer);
+}
+
+bool links_dial(struct core *core, struct peer *peer)
+{
+    struct endpoint usable[PIPE_ENDPOINTS_MAX];
+    size_t n = peer->has_record ? endpoints_usable(core, &peer->record, usable, PIPE_ENDPOINTS_MAX) : 0;
+    if (peer->dialling)
+        return true;
+    return n > 0 && race_start(core, peer, usable, n, true, plain_done, core) == 0;
+}
+
+/* Dials whoever is due, and sets the timer for who is next. */
+static void dial_due(void *arg)
+{
+    struct core *core = arg;
+    uint64_t now = core_now(core), next = TIMER_NEVER;
+    if (!core->started || core->stopping)
+        return;
+    for (size_t i = 0; i < peers_count(core->peers); i++) {
+        struct peer *peer = peers_at(core->peers, i);
+        if (!worth_dialling(peer, now))
+            continue;
+        if (peer->dial_after == 0) /* the lower id goes first, so that only one link is made */
+            peer->dial_after = now + (id_compare(&core->config.identity->id, &peer->id) < 0 ? 0 : YIELD_DIAL);
+        if (peer->dial_after <= now)
+            dial(core, peer, now);
+        if (!peer->dialling && peer->dial_after < next)
+            next = peer->dial_after;
+    }
+    if (next != TIMER_NEVER)
+        core->port->timer_set(core->port->self, &core->dial_timer, next > now ? next : now + MILLISECOND);
+}
+
+/* The whole table is looked at in one go for all that changed within a few milliseconds. */
+void links_consider(struct core *core)
+{
+    uint64_t soon = core_now(core) + CONSIDER_DELAY;
+    if (core->dial_timer.slot == TIMER_IDLE || core->dial_timer.at > soon)
+        core->port->timer_set(core->port->self, &core->dial_timer, soon);
+}
+
+/* A peer came back while we still try to reach its earlier life: begin anew. */
+void links_renewed(struct core *core, struct peer *peer)
+{
+    for (struct race *race = core->races; race; race = race->next)
+        if (race->peer == peer && race->plain && race->done == plain_done) {
+            peer->dial_after = 0;
+            race_end(race, NULL);
+            return;
+        }
+}
+
+/* ---- heartbeats */
+
+static void ping(struct link *link, uint64_t now)
+{
+    struct msg m = {.type = MSG_PING};
+    core_random(link->core, &link->ping_nonce, sizeof link->ping_nonce);
+    link->ping_nonce >>= 1; /* wire integers are at most INT64_MAX */
+    m.ping.nonce = link->ping_nonce;
+    link->pinged_at = now;
+    link_send(link, &m);
+}
+
+static bool link_overdue(const struct link *link, uint64_t now)
+{
+    if (link->state.now != LINK_UP)
+        return now - link->opened_at > LINK_HELLO_DEADLINE;
+    bool idle_pipe = !link->inbound && !link->plain && now - link->used_at > PIPE_LINK_IDLE;
+    return now - link->heard_at > LINK_DEAD_AFTER || idle_pipe;
+}
+
+/* Closing one link may end others, so the search begins anew each time. */
+static void close_overdue(struct core *core, uint64_t now)
+{
+    struct link *l = core->links;
+    while (l) {
+        bool overdue = link_overdue(l, now);
+        if (overdue)
+            link_close(l, BYE_DUPLICATE);
+        l = overdue ? core->links : l->next;
+    }
+}
+
+static void heartbeat(void *arg)
+{
+    struct core *core = arg;
+    uint64_t now = core_now(core);
+    close_overdue(core, now);
+    for (struct link *l = core->links; l; l = l->next)
+        if (l->state.now == LINK_UP && now - l->heard_at >= LINK_PING_AFTER && now - l->pinged_at >= LINK_PING_AFTER)
+            ping(l, now);
+    if (core->links)
+        core_timer(core, &core->heartbeat, HEARTBEAT);
+}
+
+void links_init(struct core *core)
+{
+    timer_init(&core->heartbeat, heartbeat, core);
+    timer_init(&core->dial_timer, dial_due, core);
+}
+
+void links_fini(struct core *core)
+{
+    links_close_all(core, BYE_STOPPING);
+    while (core->races)
+        race_drop(core->races);
+    core_cancel(core, &core->heartbeat);
+    core_cancel(core, &core->dial_timer);
+}

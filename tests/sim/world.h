@@ -1,0 +1,65 @@
+/* The simulated world: many nodes on a virtual clock, in one thread, from a seed.
+ *
+ * Every node is the shipped core behind a port of this world's. Datagrams and links have a delay and can be cut; jobs and transfers
+ * are modelled. All that happens goes into a trace hash, so that two runs from one seed can be compared to the last event. */
+#ifndef WEFT_TESTS_SIM_WORLD_H
+#define WEFT_TESTS_SIM_WORLD_H
+
+#include "core.h"
+#include "row.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define WORLD_NODES_MAX 1024
+
+struct world;
+
+struct world *world_new(uint64_t seed);
+void world_free(struct world *w);
+
+uint64_t world_now(const struct world *w);
+uint64_t world_trace(const struct world *w); /* hash of all events so far */
+uint64_t world_events(const struct world *w);
+uint64_t world_random(struct world *w);
+
+/* Adds a node, not yet started: its number. */
+size_t world_add(struct world *w, const char *name);
+void world_start(struct world *w, size_t node);
+/* Stops in an orderly way (goodbyes), or at once and without a word. It can be started again, with a later incarnation. */
+void world_stop(struct world *w, size_t node);
+void world_crash(struct world *w, size_t node);
+struct core *world_core(struct world *w, size_t node);
+const struct node_id *world_id(struct world *w, size_t node);
+
+/* Runs until nothing is left to happen before `until`. */
+void world_run(struct world *w, uint64_t until);
+/* Runs until check says so, or the deadline: false. */
+bool world_run_until(struct world *w, bool (*check)(struct world *w, void *arg), void *arg, uint64_t deadline);
+
+/* Between two nodes, both ways: datagrams and links pass (default) or not. Links that are up break silently. */
+void world_cut(struct world *w, size_t a, size_t b, bool cut);
+/* Nobody can dial this node (it can dial others). */
+void world_firewall(struct world *w, size_t node, bool closed);
+/* Part of all datagrams that are lost, in thousandths. */
+void world_loss(struct world *w, unsigned thousandths);
+/* Delivers a datagram of any bytes to a node. */
+void world_inject(struct world *w, size_t node, const void *bytes, size_t n);
+
+/* A control request of client 1 of this node; its answer is kept row by row. Runs the world until it has ended. Takes `request`. */
+struct answer {
+    struct row **row;
+    size_t count;
+    bool done;        /* ended by "done" */
+    const char *code; /* of the error, else NULL */
+};
+const struct answer *world_call(struct world *w, size_t node, struct row *request);
+/* How many rows of a kind it has, and the i-th. */
+size_t answer_count(const struct answer *a, const char *kind);
+const struct row *answer_row(const struct answer *a, const char *kind, size_t i);
+
+/* How many messages the nodes have sent over links. */
+uint64_t world_messages(const struct world *w);
+
+#endif

@@ -1,0 +1,77 @@
+/* What the files of the simulated world share. */
+#ifndef WEFT_TESTS_SIM_WORLD_INTERNAL_H
+#define WEFT_TESTS_SIM_WORLD_INTERNAL_H
+
+#include "identity.h"
+#include "job.h"
+#include "port.h"
+#include "transfer.h"
+#include "world.h"
+
+enum event_kind { EVENT_TIMERS, EVENT_DATAGRAM, EVENT_ACCEPT, EVENT_MESSAGE, EVENT_LOST, EVENT_JOB, EVENT_CALL };
+
+struct event {
+    uint64_t at, seq;
+    enum event_kind kind;
+    size_t node;
+    uint64_t life; /* of the node that it is for: an event for an earlier life is void */
+    link_no link;
+    size_t from;
+    void (*call)(void *data); /* EVENT_CALL */
+    void *data;               /* job, or call's */
+    size_t n;
+    uint8_t bytes[];
+};
+
+/* One end of a simulated connection. */
+struct wire {
+    bool open;
+    link_no own, other;
+    size_t peer;
+    uint64_t peer_life;
+    uint64_t free_at; /* messages keep their order */
+};
+#define WIRES_MAX 4096
+
+struct sim_node {
+    struct world *world;
+    size_t number;
+    bool up, closed;
+    uint64_t life, incarnation, next_inbound;
+    char name[NAME_MAX_BYTES + 1];
+    struct identity identity;
+    struct core *core;
+    struct port port;
+    struct timers timers;
+    uint64_t wake; /* the earliest EVENT_TIMERS on its way */
+    struct wire *wires;
+    size_t wire_count;
+    struct receive *receives[16];
+    struct share_row shares[16]; /* its database */
+    size_t share_count;
+    struct peer_row *peers;
+    size_t peer_count;
+    struct answer answer;
+    bool waiting;
+};
+
+struct world {
+    uint64_t now, seq, rng, trace, events, messages;
+    unsigned loss;
+    struct event **heap;
+    size_t count, cap;
+    struct sim_node *nodes[WORLD_NODES_MAX];
+    size_t node_count;
+    uint8_t *cut; /* WORLD_NODES_MAX squared bits */
+};
+
+#define WORLD_DELAY (200 * 1000ull) /* one way: 0.2 ms, as on a LAN */
+
+struct event *event_new(struct world *w, enum event_kind kind, struct sim_node *to, uint64_t after, const void *bytes, size_t n);
+void world_push(struct world *w, struct event *e);
+bool world_is_cut(const struct world *w, size_t a, size_t b);
+struct wire *wire_find(struct sim_node *node, link_no no);
+struct port sim_port(struct sim_node *node);
+void sim_run_job(struct sim_node *node, struct job *job);
+
+#endif

@@ -1,0 +1,415 @@
+/* A simulated node's port: the network, the jobs and the transfers of the simulated world.
+ *
+ * CURVE is modelled by its effect: a connection to an endpoint comes about only when the node that stands there has the id that was
+ * dialled, and the accepting side is told the dialler's true key. A shared folder holds five files named after its path; a transfer moves
+ * a stated number of bytes at a stated rate. */
+#include "world_internal.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SIM_FILES 5
+#define SIM_FILE_BYTES 1000000u
+#define SIM_RATE 100000000u /* bytes a second */
+
+static uint64_t now(void *self)
+{
+    return ((struct sim_node *)self)->world->now;
+}
+
+static void randomness(void *self, void *buf, size_t n)
+{
+    struct sim_node *node = self;
+    for (size_t i = 0; i < n; i++)
+        ((uint8_t *)buf)[i] = (uint8_t)world_random(node->world);
+}
+
+static void timer_set(void *self, struct timer *t, uint64_t at)
+{
+    timers_set(&((struct sim_node *)self)->timers, t, at);
+}
+
+static void timer_cancel(void *self, struct timer *t)
+{
+    timers_cancel(&((struct sim_node *)self)->timers, t);
+}
+
+/* ---- datagrams */
+
+static void datagram_to(struct sim_node *from, struct sim_node *to, const void *bytes, size_t n)
+{
+    struct world *w = from->world;
+    if (!to->up || world_is_cut(w, from->number, to->number) || world_random(w) % 1000 < w->loss)
+        return;
+    struct event *e = event_new(w, EVENT_DATAGRAM, to, WORLD_DELAY + world_random(w) % WORLD_DELAY, bytes, n);
+    e->from = from->number;
+    world_push(w, e);
+}
+
+static struct sim_node *node_at(struct world *w, const struct addr *a)
+{
+    size_t number = (size_t)a->ip[2] << 8 | a->ip[3];
+    return a->family == AF_INET && a->ip[0] == 10 && number < w->node_count ? w->nodes[number] : NULL;
+}
+
+static void datagram(void *self, const struct addr *to, const void *bytes, size_t n)
+{
+    struct sim_node *node = self;
+    if (to) {
+        struct sim_node *peer = node_at(node->world, to);
+        if (peer)
+            datagram_to(node, peer, bytes, n);
+        return;
+    }
+    for (size_t i = 0; i < node->world->node_count; i++)
+        if (i != node->number)
+            datagram_to(node, node->world->nodes[i], bytes, n);
+}
+
+/* ---- links */
+
+struct wire *wire_find(struct sim_node *node, link_no no)
+{
+    for (size_t i = 0; i < node->wire_count; i++)
+        if (node->wires[i].open && node->wires[i].own == no)
+            return &node->wires[i];
+    return NULL;
+}
+
+static struct wire *wire_add(struct sim_node *node)
+{
+    for (size_t i = 0; i < node->wire_count; i++)
+        if (!node->wires[i].open)
+            return &node->wires[i];
+    assert(node->wire_count < WIRES_MAX);
+    node->wires = realloc(node->wires, (node->wire_count + 1) * sizeof *node->wires);
+    assert(node->wires);
+    return &node->wires[node->wire_count++];
+}
+
+static int dial(void *self, link_no link, const struct node_id *id, const char *endpoint)
+{
+    struct sim_node *node = self, *peer;
+    struct world *w = node->world;
+    struct addr addr;
+    if (endpoint_addr(endpoint, &addr) != 0)
+        return ERR_MALFORMED;
+    peer = node_at(w, &addr);
+    bool reached = peer && peer->up && !peer->closed && !world_is_cut(w, node->number, peer->number) &&
+                   id_equal(&peer->identity.id, id);
+    struct wire *own = wire_add(node);
+    *own = (struct wire){.open = true, .own = link, .peer = SIZE_MAX};
+    if (!reached)
+        return 0; /* nothing tells: as the port says */
+    own->peer = peer->number;
+    own->peer_life = peer->life;
+    own->other = LINK_INBOUND | ++peer->next_inbound;
+    own->free_at = w->now + WORLD_DELAY;
+    struct wire other = {.open = true, .own = own->other, .other = link, .peer = node->number, .peer_life = node->life};
+    *wire_add(peer) = other;
+    struct event *e = event_new(w, EVENT_ACCEPT, peer, WORLD_DELAY, NULL, 0);
+    e->link = other.own;
+    e->from = node->number;
+    world_push(w, e);
+    return 0;
+}
+
+static int send_message(void *self, link_no link, const void *bytes, size_t n)
+{
+    struct sim_node *node = self;
+    struct world *w = node->world;
+    struct wire *wire = wire_find(node, link);
+    if (!wire)
+        return ERR_UNREACHABLE;
+    w->messages++;
+    if (wire->peer == SIZE_MAX || world_is_cut(w, node->number, wire->peer))
+        return 0; /* into the void: silence tells */
+    struct sim_node *peer = w->nodes[wire->peer];
+    uint64_t at = w->now + WORLD_DELAY;
+    wire->free_at = at > wire->free_at ? at : wire->free_at + 1;
+    struct event *e = event_new(w, EVENT_MESSAGE, peer, wire->free_at - w->now, bytes, n);
+    e->life = wire->peer_life;
+    e->link = wire->other;
+    world_push(w, e);
+    return 0;
+}
+
+static void hangup(void *self, link_no link)
+{
+    struct wire *wire = wire_find(self, link);
+    if (wire)
+        wire->open = false;
+}
+
+/* ---- jobs */
+
+static void page_of(struct list_job *j)
+{
+    struct tree_page *page = &j->page;
+    for (unsigned i = 0; i < SIM_FILES; i++) {
+        char *name = page->names + page->names_len;
+        size_t n = (size_t)snprintf(name, 32, "file-%u", i);
+        page->names_len += n;
+        page->entry[page->count++] =
+            (struct entry){.kind = ENTRY_FILE, .mode = 0644, .size = SIM_FILE_BYTES, .name = name, .name_len = (uint16_t)n, .target = ""};
+    }
+}
+
+static void save_share(struct sim_node *node, const struct share_row *row, bool keep)
+{
+    size_t i = 0;
+    while (i < node->share_count && strcmp(node->shares[i].name, row->name) != 0)
+        i++;
+    if (keep && i < sizeof node->shares / sizeof node->shares[0]) {
+        node->shares[i] = *row;
+        node->share_count += i == node->share_count;
+    } else if (!keep && i < node->share_count) {
+        node->shares[i] = node->shares[--node->share_count];
+    }
+}
+
+static void save_peer(struct sim_node *node, const struct peer_row *row)
+{
+    size_t i = 0;
+    while (i < node->peer_count && !id_equal(&node->peers[i].id, &row->id))
+        i++;
+    if (i == node->peer_count) {
+        node->peers = realloc(node->peers, (i + 1) * sizeof *node->peers);
+        assert(node->peers);
+        node->peer_count++;
+    }
+    node->peers[i] = *row;
+}
+
+void sim_run_job(struct sim_node *node, struct job *job)
+{
+    switch (job->kind) {
+    case JOB_LIST:
+        page_of((struct list_job *)job);
+        break;
+    case JOB_INSPECT: {
+        struct inspect_job *j = (struct inspect_job *)job;
+        j->kind = ENTRY_DIR;
+        memcpy(j->real, j->path, sizeof j->real);
+        break;
+    }
+    case JOB_PUT_SHARE:
+    case JOB_DROP_SHARE:
+        save_share(node, &((struct share_job *)job)->row, job->kind == JOB_PUT_SHARE);
+        break;
+    case JOB_PUT_PEER:
+        save_peer(node, &((struct peer_job *)job)->row);
+        break;
+    default:
+        break;
+    }
+    job->done(job);
+}
+
+static void take_job(void *self, struct job *job)
+{
+    struct sim_node *node = self;
+    struct event *e = event_new(node->world, EVENT_JOB, node, 50000 + world_random(node->world) % 100000, NULL, 0);
+    e->data = job;
+    world_push(node->world, e);
+}
+
+/* ---- transfers */
+
+static void later(struct sim_node *node, uint64_t after, void (*call)(void *), void *data)
+{
+    struct event *e = event_new(node->world, EVENT_CALL, node, after, NULL, 0);
+    e->call = call;
+    e->data = data;
+    world_push(node->world, e);
+}
+
+static void receive_is_ready(void *data)
+{
+    struct receive *r = data;
+    r->ready(r);
+}
+
+static void receive_is_done(void *data)
+{
+    struct receive *r = data;
+    struct sim_node *node = r->port_data;
+    for (size_t i = 0; i < 16; i++)
+        if (node->receives[i] == r)
+            node->receives[i] = NULL;
+    r->done(r);
+}
+
+static void receive_start(void *self, struct receive *r)
+{
+    struct sim_node *node = self;
+    size_t slot = 0;
+    while (slot < 16 && node->receives[slot])
+        slot++;
+    r->port_data = node;
+    if (slot == 16) {
+        fault_set(&r->fault, ERR_FULL, "too many transfers");
+        later(node, 0, receive_is_done, r);
+        return;
+    }
+    node->receives[slot] = r;
+    randomness(node, r->reception.id.b, TAG_BYTES);
+    randomness(node, r->reception.key, sizeof r->reception.key);
+    r->reception.streams = 1;
+    r->reception.limit = SIM_FILES * SIM_FILE_BYTES;
+    r->reception.deadline_s = RECEPTION_DEADLINE_S;
+    r->reception.addr_count = 1;
+    r->reception.addr[0] = (struct addr){
+        .family = AF_INET, .ip = {10, 0, (uint8_t)(node->number >> 8), (uint8_t)node->number}, .port = 7001};
+    later(node, 20000, receive_is_ready, r);
+}
+
+static void receive_confirm(void *self, struct receive *r, const struct msg_fetch_ok *answer)
+{
+    (void)answer;
+    r->progress.files_total = r->progress.files_done = SIM_FILES;
+    r->progress.bytes_total = r->progress.bytes_done = r->progress.bytes_moved = (uint64_t)SIM_FILES * SIM_FILE_BYTES;
+    later(self, (uint64_t)SIM_FILES * SIM_FILE_BYTES * SECOND / SIM_RATE, receive_is_done, r);
+}
+
+static void receive_cancel(void *self, struct receive *r, int code)
+{
+    fault_set(&r->fault, code, "stopped");
+    later(self, 0, receive_is_done, r);
+}
+
+static void send_is_connected(void *data)
+{
+    struct send *s = data;
+    s->connected(s);
+}
+
+static void send_is_done(void *data)
+{
+    struct send *s = data;
+    s->done(s);
+}
+
+/* Is the reception object there, and for this sender? */
+static bool reception_open(struct sim_node *node, const struct send *s)
+{
+    struct sim_node *peer = s->reception.addr_count > 0 ? node_at(node->world, &s->reception.addr[0]) : NULL;
+    for (size_t i = 0; peer && i < 16; i++) {
+        const struct receive *r = peer->receives[i];
+        if (r && tag_equal(&r->reception.id, &s->reception.id) && id_equal(&r->peer, &node->identity.id))
+            return !world_is_cut(node->world, node->number, peer->number);
+    }
+    return false;
+}
+
+static void send_start(void *self, struct send *s)
+{
+    struct sim_node *node = self;
+    if (reception_open(node, s)) {
+        s->answer.streams = 1;
+        later(node, 4 * WORLD_DELAY, send_is_connected, s);
+        return;
+    }
+    fault_set(&s->fault, ERR_UNREACHABLE, "the reception object cannot be reached");
+    later(node, 0, send_is_done, s);
+}
+
+static void send_go(void *self, struct send *s)
+{
+    s->progress.bytes_moved = (uint64_t)SIM_FILES * SIM_FILE_BYTES;
+    later(self, (uint64_t)SIM_FILES * SIM_FILE_BYTES * SECOND / SIM_RATE, send_is_done, s);
+}
+
+static void send_cancel(void *self, struct send *s, int code)
+{
+    if (s->fault.code)
+        return;
+    fault_set(&s->fault, code, "stopped");
+    if (s->progress.bytes_moved == 0)
+        later(self, 0, send_is_done, s);
+}
+
+/* ---- the rest */
+
+static void reply(void *self, uint64_t client, const struct row *row)
+{
+    struct sim_node *node = self;
+    uint8_t buf[ROW_BYTES];
+    uint64_t seq;
+    size_t n;
+    if (client != 1 || !node->waiting)
+        return;
+    struct answer *a = &node->answer;
+    a->row = realloc(a->row, (a->count + 1) * sizeof(struct row *));
+    assert(a->row);
+    int err = row_encode(row, 1, buf, sizeof buf, &n);
+    assert(!err);
+    err = row_decode(buf, n, &seq, &a->row[a->count]);
+    assert(!err);
+    const struct row *kept = a->row[a->count++];
+    a->done = strcmp(row_kind(kept), "done") == 0;
+    if (strcmp(row_kind(kept), "error") == 0)
+        a->code = row_get_text(kept, "code", "?");
+    node->waiting = !a->done && !a->code;
+}
+
+static void describe(void *self, struct row *status)
+{
+    row_int(status, "node", (int64_t)((struct sim_node *)self)->number);
+}
+
+static void check(void *self, uint64_t client)
+{
+    (void)self;
+    (void)client;
+}
+
+static void stop(void *self)
+{
+    (void)self;
+}
+
+static size_t endpoints(void *self, struct endpoint *out, size_t max)
+{
+    struct sim_node *node = self;
+    assert(max > 0);
+    memset(out, 0, sizeof *out);
+    out->transport = TRANSPORT_TCP;
+    snprintf(out->text, sizeof out->text, "tcp://10.0.%zu.%zu:7000", node->number >> 8, node->number & 255);
+    strcpy(out->iface, "sim0");
+    return 1;
+}
+
+static bool in_scope(void *self, uint64_t scope)
+{
+    (void)self;
+    return scope == 0;
+}
+
+struct port sim_port(struct sim_node *node)
+{
+    return (struct port){.self = node,
+                         .now = now,
+                         .random = randomness,
+                         .timer_set = timer_set,
+                         .timer_cancel = timer_cancel,
+                         .datagram = datagram,
+                         .dial = dial,
+                         .send = send_message,
+                         .hangup = hangup,
+                         .job = take_job,
+                         .receive_start = receive_start,
+                         .receive_confirm = receive_confirm,
+                         .receive_cancel = receive_cancel,
+                         .send_start = send_start,
+                         .send_go = send_go,
+                         .send_cancel = send_cancel,
+                         .reply = reply,
+                         .describe = describe,
+                         .check = check,
+                         .stop = stop,
+                         .endpoints = endpoints,
+                         .in_scope = in_scope};
+}
