@@ -72,7 +72,7 @@ class Node:
         counts = {}
         for task in os.listdir(f"/proc/{self.process.pid}/task"):
             with open(f"/proc/{self.process.pid}/task/{task}/status") as rows:
-                fields = dict(row.rstrip().split(":\t", 1) for row in rows if ":\t" in row)
+                fields = {key: value.strip() for key, _, value in (row.partition(":") for row in rows)}
             counts[f"{task} {fields['Name']}"] = int(fields["voluntary_ctxt_switches"])
         return counts
 
