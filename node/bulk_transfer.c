@@ -88,16 +88,20 @@ void transfer_go(struct transfer *t, const struct msg_fetch_ok *answer)
 
 /* ---- waiting */
 
+static const char *const impostor_text = "someone used this transfer's id without knowing its key";
+
 bool transfer_wait_go(struct transfer *t)
 {
     bool in_time = true;
 
     pthread_mutex_lock(&t->lock);
-    while (!t->go && !transfer_stopped(t) && in_time)
+    while (!t->go && !t->impostor && !transfer_stopped(t) && in_time)
         in_time = cond_wait_until(&t->changed, &t->lock, t->deadline);
-    bool go = t->go;
+    bool go = t->go, impostor = t->impostor;
     pthread_mutex_unlock(&t->lock);
-    if (!go && !transfer_stopped(t))
+    if (impostor)
+        transfer_failf(t, ERR_REFUSED, "%s", impostor_text);
+    else if (!go)
         transfer_failf(t, ERR_TIMEOUT, "no confirmation that the other side is connected came in time");
     return go && !transfer_stopped(t);
 }
@@ -123,7 +127,7 @@ bool transfer_wait_streams(struct transfer *t, unsigned n)
     if (count == n)
         return !transfer_stopped(t);
     if (impostor)
-        transfer_failf(t, ERR_REFUSED, "someone used this transfer's id without knowing its key");
+        transfer_failf(t, ERR_REFUSED, "%s", impostor_text);
     else
         transfer_failf(t, ERR_TIMEOUT, "%u of %u bulk connections came in time; is a firewall in the way?", count, n);
     return false;

@@ -20,6 +20,26 @@ int fetch_path(const char *prefix, struct manifest *list, uint32_t i, char *path
     return 0;
 }
 
+int list_views_make(struct list_views *v, struct manifest *list, unsigned n, struct fault *fault)
+{
+    int err = 0;
+
+    *v = (struct list_views){0};
+    for (unsigned i = 0; i < n && err == 0; i++)
+        err = manifest_reader(list, &v->view[i], fault);
+    if (err != 0)
+        list_views_free(v);
+    return err;
+}
+
+void list_views_free(struct list_views *v)
+{
+    for (unsigned i = 0; i < STREAMS_MAX; i++) {
+        manifest_free(v->view[i]);
+        v->view[i] = NULL;
+    }
+}
+
 int fetch_wrong(struct stream *s, const char *what)
 {
     return s->fault.code != 0 ? (int)s->fault.code

@@ -11,6 +11,13 @@
  * not fit. */
 int fetch_path(const char *prefix, struct manifest *list, uint32_t i, char *path);
 
+/* A view of a finished list for each of n streams; all or none. Made by the list's owner, before the streams run. */
+struct list_views {
+    struct manifest *view[STREAMS_MAX];
+};
+int list_views_make(struct list_views *v, struct manifest *list, unsigned n, struct fault *fault);
+void list_views_free(struct list_views *v);
+
 /* The next frame of a stream with its body. 0 when it is `type`; else the stream's fault is set: what the other side said by STOP,
  * or that it broke the protocol. */
 int fetch_expect(struct stream *s, enum frame_type type, const uint8_t **body, size_t *n);
@@ -32,6 +39,7 @@ struct receiving {
     struct receive *r;
     struct stage *stage;
     struct manifest *list;
+    struct list_views views;
     struct plan *plan;
     uint8_t *dirs;            /* bit per entry: folders that get their metadata at the end */
     uint64_t limit;           /* content bytes that may be stored, holes aside */

@@ -23,42 +23,41 @@ int taker_large_begin(struct taker *k, struct large *large)
 }
 
 /* All of it that we count as done is void. */
-static void large_forget(struct taker *k, struct large *large)
+static void large_forget(struct taker *k, const struct large *large, struct stage_file *file)
 {
-    uint64_t missing = stage_file_missing(large->file) * BLOCK_BYTES;
+    uint64_t missing = stage_file_missing(file) * BLOCK_BYTES;
     uint64_t done = missing < large->now.size ? large->now.size - missing : 0;
 
     atomic_fetch_sub(&k->rx->t->progress->bytes_done, done);
-    stage_file_drop(large->file, false);
-    large->file = NULL;
+    stage_file_drop(file, false);
 }
 
-static int large_finish(struct taker *k, struct large *large)
+/* Takes file. */
+static int large_finish(struct taker *k, const struct large *large, struct stage_file *file)
 {
     struct manifest_entry e;
-    struct stage_file *file = large->file;
 
     int err = taker_look_up(k, large->entry, &e);
-    if (err != 0)
+    if (err != 0) {
+        stage_file_drop(file, true);
         return err;
+    }
     struct stage_meta meta = taker_meta(&e.entry, &large->now);
-    large->file = NULL;
     err = stage_file_finish(k->batch, file, &meta, &k->fault);
     if (err == 0)
         atomic_fetch_add(&k->rx->t->progress->files_done, 1);
     return taker_item_or_fatal(k, err);
 }
 
-/* We own it: it is complete, or something is wrong with it. True in *again when it was begun anew. */
-static int large_settle(struct taker *k, struct large *large, bool *again)
+/* We own it: it is complete, or something is wrong with it. Takes file. True in *again when it was begun anew. */
+static int large_settle(struct taker *k, struct large *large, struct stage_file *file, bool *again)
 {
     struct manifest_entry e;
 
-    *again = false;
     if (large->status == ITEM_OK)
-        return large_finish(k, large);
-    if (large->file != NULL)
-        large_forget(k, large);
+        return large_finish(k, large, file);
+    if (file != NULL)
+        large_forget(k, large, file);
     if (large->told)
         return 0;
     int err = taker_look_up(k, large->entry, &e);
@@ -76,9 +75,11 @@ static int large_settle(struct taker *k, struct large *large, bool *again)
 
 int taker_large_return(struct taker *k, struct large *large)
 {
-    while (plan_return(k->rx->plan, large)) {
-        bool again;
-        int err = large_settle(k, large, &again);
+    struct stage_file *file;
+
+    while (plan_return(k->rx->plan, large, &file)) {
+        bool again = false;
+        int err = large_settle(k, large, file, &again);
         if (!again || err != 0) {
             plan_ended(k->rx->plan, large);
             return err;

@@ -246,14 +246,17 @@ bool plan_spoilt(struct plan *plan, struct large *large)
     return spoilt;
 }
 
-bool plan_return(struct plan *plan, struct large *large)
+bool plan_return(struct plan *plan, struct large *large, struct stage_file **file)
 {
     pthread_mutex_lock(&plan->lock);
     bool last = --large->out == 0 && !large_more(large);
-    if (last)
+    if (last) {
         large->out = 1; /* the caller's */
-    else
+        *file = large->file;
+        large->file = NULL;
+    } else {
         plan->returnable--;
+    }
     pthread_cond_broadcast(&plan->changed);
     pthread_mutex_unlock(&plan->lock);
     return last;
@@ -264,7 +267,6 @@ void plan_again(struct plan *plan, struct large *large)
     pthread_mutex_lock(&plan->lock);
     large->now = large->found;
     large->status = ITEM_OK;
-    large->file = NULL;
     large->tries++;
     pthread_mutex_unlock(&plan->lock);
 }

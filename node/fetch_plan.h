@@ -66,9 +66,10 @@ void plan_spoil(struct plan *plan, struct large *large, enum item_status status,
 /* It cannot be placed here. True for the first who says so, who is to tell it. */
 bool plan_unplaceable(struct plan *plan, struct large *large);
 bool plan_spoilt(struct plan *plan, struct large *large);
-/* A piece is back. True when it was the last of its file and no more are to come: the caller then owns the file, and either begins
- * it again (plan_again, and returns the piece again) or finishes it (plan_ended). */
-bool plan_return(struct plan *plan, struct large *large);
+/* A piece is back. True when it was the last of its file and no more are to come: the caller then owns the large, and the staged
+ * file (*file; NULL: it could not be begun), and either begins it again (plan_again, plan_begun, and returns the piece again) or
+ * ends it (plan_ended). */
+bool plan_return(struct plan *plan, struct large *large, struct stage_file **file);
 void plan_again(struct plan *plan, struct large *large);
 void plan_ended(struct plan *plan, struct large *large);
 

@@ -59,7 +59,7 @@ static int make_plan(struct receiving *rx, struct fault *fault)
     if (rx->dirs == NULL || plan_new(rx->list, rx->t->streams, &rx->plan) != 0)
         return fault_set(fault, ERR_NOMEM, "out of memory for a list of %u files", manifest_count(rx->list));
     transfer_set_plan(rx->t, rx->plan);
-    return 0;
+    return list_views_make(&rx->views, rx->list, rx->t->streams, fault);
 }
 
 /* All but opening and closing. True when all has been placed that could be. */
@@ -121,6 +121,7 @@ void fetch_receive(struct transfer *t)
     }
     transfer_set_plan(t, NULL);
     plan_free(rx.plan);
+    list_views_free(&rx.views);
     free(rx.dirs);
     stage_close(rx.stage, done && !t->r->dry_run);
     conclude(&rx, done, stage);

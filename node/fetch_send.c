@@ -28,19 +28,29 @@ static int serve(struct server *v)
 static void serve_stream(void *arg, unsigned index)
 {
     struct sending *tx = arg;
-    struct server v = {.tx = tx, .s = &tx->t->stream[index]};
+    struct server v = {.tx = tx, .s = &tx->t->stream[index], .list = tx->views.view[index]};
     struct fault fault = {0};
 
     int err = root_open(tx->s->root, &v.root, &fault);
     if (err == 0) {
-        err = manifest_reader(tx->list, &v.list, &fault);
-        if (err == 0)
-            err = serve(&v);
+        err = serve(&v);
         root_close(&v.root);
     }
     if (err != 0)
         fetch_give_up(tx->t, v.s, &fault);
-    manifest_free(v.list);
+}
+
+static void send_data(struct sending *tx)
+{
+    struct fault fault;
+
+    atomic_store(&tx->t->progress->phase, TRANSFER_DATA);
+    if (list_views_make(&tx->views, tx->list, tx->t->streams, &fault) != 0) {
+        fetch_give_up(tx->t, &tx->t->stream[0], &fault);
+        return;
+    }
+    transfer_run(tx->t, serve_stream, tx);
+    list_views_free(&tx->views);
 }
 
 void fetch_send(struct transfer *t)
@@ -54,9 +64,7 @@ void fetch_send(struct transfer *t)
         fetch_give_up(t, &t->stream[0], &fault);
         return;
     }
-    if (send_list(&tx)) {
-        atomic_store(&t->progress->phase, TRANSFER_DATA);
-        transfer_run(t, serve_stream, &tx);
-    }
+    if (send_list(&tx))
+        send_data(&tx);
     manifest_free(tx.list);
 }

@@ -8,6 +8,7 @@ struct sending {
     struct transfer *t;
     struct send *s;
     struct manifest *list;
+    struct list_views views;
     _Atomic uint64_t left; /* content bytes that may still be asked for */
 };
 

@@ -113,19 +113,12 @@ static void batch_failed(void *arg, const char *path, const struct fault *fault)
     receive_item(k->rx, path, fault);
 }
 
-static int taker_init(struct taker *k)
-{
-    struct receiving *rx = k->rx;
-    int err = manifest_reader(rx->list, &k->list, &k->fault);
-    return err != 0 ? err : stage_batch_new(rx->stage, batch_failed, k, &k->batch, &k->fault);
-}
-
 void receive_stream(void *arg, unsigned index)
 {
     struct receiving *rx = arg;
-    struct taker k = {.rx = rx, .s = &rx->t->stream[index]};
+    struct taker k = {.rx = rx, .s = &rx->t->stream[index], .list = rx->views.view[index]};
 
-    int err = taker_init(&k);
+    int err = stage_batch_new(rx->stage, batch_failed, &k, &k.batch, &k.fault);
     if (err == 0)
         err = take_all(&k);
     if (err == 0)
@@ -133,5 +126,4 @@ void receive_stream(void *arg, unsigned index)
     if (err != 0)
         fetch_give_up(rx->t, k.s, &k.fault);
     stage_batch_free(k.batch);
-    manifest_free(k.list);
 }
