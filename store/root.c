@@ -119,8 +119,8 @@ int root_parent(struct root *root, const char *path, int *fd, const char **leaf,
 
 int root_open_file(struct root *root, const char *path, int *fd, struct stat *st, struct fault *fault)
 {
-    int parent;
-    const char *leaf;
+    int parent = -1;
+    const char *leaf = "";
     int rc = root_parent(root, path, &parent, &leaf, fault);
     if (rc) {
         return rc;
@@ -172,8 +172,8 @@ int root_stat(struct root *root, const char *path, struct stat *st, struct fault
 
 static int make_one(struct root *root, const char *path, struct fault *fault)
 {
-    int parent;
-    const char *leaf;
+    int parent = -1;
+    const char *leaf = "";
     int rc = root_parent(root, path, &parent, &leaf, fault);
     if (rc || mkdirat(parent, leaf, 0700) == 0) {
         return rc;
@@ -202,7 +202,7 @@ int root_mkdir(struct root *root, const char *path, bool parents, struct fault *
         return rc;
     }
     char above[sizeof root->parent];
-    strcpy(above, path); /* its length was checked by make_one */
+    memcpy(above, path, strlen(path) + 1); /* make_one has checked its length */
     for (char *slash = strchr(above, '/'); slash; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
         rc = make_one(root, above, fault);
@@ -216,8 +216,8 @@ int root_mkdir(struct root *root, const char *path, bool parents, struct fault *
 
 int root_remove(struct root *root, const char *path, bool folder, struct fault *fault)
 {
-    int parent;
-    const char *leaf;
+    int parent = -1;
+    const char *leaf = "";
     int rc = root_parent(root, path, &parent, &leaf, fault);
     if (rc) {
         return rc == ERR_NOT_FOUND ? 0 : rc;

@@ -16,7 +16,7 @@ int source_open(struct root *root, const char *path, struct source *src, struct 
         return fault_set(fault, ERR_NOT_FOUND, "'%s' not found", path_text(path).s);
     }
     int rc = root_open_file(root, path, &src->fd, &src->st, fault);
-    if (rc == 0 && src->st.st_size > BLOCK_BYTES) {
+    if (rc == 0 && src->st.st_size > (off_t)BLOCK_BYTES) {
         posix_fadvise(src->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
     }
     return rc;

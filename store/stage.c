@@ -62,12 +62,14 @@ static bool key_valid(const char *key)
 static int new_stage(const char *dest, const char *key, struct stage **s, struct fault *fault)
 {
     if (!key_valid(key)) {
-        return fault_set(fault, ERR_USAGE, "'%s' is not the key of a stage", path_text(key).s);
+        fault_set(fault, ERR_USAGE, "'%s' is not the key of a stage", path_text(key).s);
+        return ERR_USAGE;
     }
     size_t n = strlen(dest) + 1 + strlen(STAGE_PREFIX) + strlen(key) + 1;
     struct stage *new = calloc(1, sizeof *new + n);
     if (!new) {
-        return fault_set(fault, ERR_NOMEM, "no memory to receive files");
+        fault_set(fault, ERR_NOMEM, "no memory to receive files");
+        return ERR_NOMEM;
     }
     new->dest_len = strlen(dest);
     snprintf(new->path, n, "%s/%s%s", dest, STAGE_PREFIX, key);

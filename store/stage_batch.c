@@ -307,7 +307,7 @@ int stage_small(struct stage_batch *b, const char *path, const void *bytes, size
                 const struct stage_meta *meta, struct fault *fault)
 {
     int rc = check(b, path, meta, fault);
-    if (rc || n > BLOCK_BYTES) {
+    if (rc || n > BLOCK) {
         return rc ? rc : fault_set(fault, ERR_USAGE, "'%s' is no small file", path_text(path).s);
     }
     struct hash128 key = stage_key(path, n, token);
@@ -340,7 +340,7 @@ static int open_left(int folder, const char *name, uint64_t size)
 
 static bool holds(int fd, uint64_t size, const struct hash128 *content)
 {
-    void *buf = malloc(BLOCK_BYTES);
+    void *buf = malloc(BLOCK);
     size_t got = 0;
     bool whole = buf && io_pread(fd, buf, (size_t)size, 0, &got) == 0 && got == size;
     struct hash128 hash = whole ? hash128_of(buf, got) : (struct hash128){{0}};
@@ -358,7 +358,7 @@ int stage_small_again(struct stage_batch *b, const char *path, uint64_t size, ui
     }
     struct hash128 key = stage_key(path, size, token), content;
     struct staged staged = {.size = size};
-    if (size > BLOCK_BYTES || !stage_left_find(&b->stage->left, &key, &staged.fd, &staged.name, &content)) {
+    if (size > BLOCK || !stage_left_find(&b->stage->left, &key, &staged.fd, &staged.name, &content)) {
         return 0;
     }
     int fd = open_left(staged.fd, staged.name.s, size);

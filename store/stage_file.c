@@ -26,7 +26,7 @@ struct stage_file {
 
 static size_t block_len(const struct stage_file *f, uint64_t block)
 {
-    return block + 1 == f->blocks ? (size_t)(f->size - block * BLOCK_BYTES) : BLOCK_BYTES;
+    return block + 1 == f->blocks ? (size_t)(f->size - block * BLOCK) : (size_t)BLOCK;
 }
 
 static void set_there(struct stage_file *f, uint64_t block)
@@ -77,7 +77,7 @@ static int verify_block(void *arg, uint64_t block, const struct hash128 *hash)
 {
     struct verifying *v = arg;
     size_t n = block_len(v->f, block), got;
-    if (io_pread(v->f->fd, v->buf, n, block * BLOCK_BYTES, &got) || got != n) {
+    if (io_pread(v->f->fd, v->buf, n, block * BLOCK, &got) || got != n) {
         return 0; /* unreadable: fetched again */
     }
     struct hash128 found = hash128_of(v->buf, n);
@@ -93,7 +93,7 @@ static int resume(struct stage_file *f, const struct hash128 *key)
     if (fstat(f->fd, &st) || (uint64_t)st.st_size != f->size) {
         return ERR_DAMAGED;
     }
-    struct verifying v = {.f = f, .buf = malloc(BLOCK_BYTES)};
+    struct verifying v = {.f = f, .buf = malloc(BLOCK)};
     if (!v.buf) {
         return ERR_NOMEM;
     }
@@ -197,7 +197,7 @@ int stage_file_write(struct stage_file *f, uint64_t block, const void *bytes, si
     if (stage_file_has(f, block)) {
         return 0;
     }
-    int rc = io_pwrite(f->fd, bytes, n, block * BLOCK_BYTES);
+    int rc = io_pwrite(f->fd, bytes, n, block * BLOCK);
     if (rc) {
         f->dirty = true;
     }
@@ -227,8 +227,8 @@ static int zero(int fd, uint64_t from, uint64_t to)
 
 static int clear(struct stage_file *f, uint64_t first, uint64_t end)
 {
-    uint64_t to = end == f->blocks ? f->size : end * BLOCK_BYTES;
-    return f->dirty && first < end ? zero(f->fd, first * BLOCK_BYTES, to) : 0;
+    uint64_t to = end == f->blocks ? f->size : end * BLOCK;
+    return f->dirty && first < end ? zero(f->fd, first * BLOCK, to) : 0;
 }
 
 int stage_file_hole(struct stage_file *f, uint64_t first, uint64_t count, struct fault *fault)

@@ -15,6 +15,7 @@
 #define STAGE_SEEN_MAX (1u << 20)          /* existing files that one transfer may overwrite */
 #define STAGE_FILE_BYTES_MAX (16ull << 40) /* one file: 8 MiB of bits say which blocks are there */
 #define STAGE_NAME_MAX 56                  /* a staged file's name */
+#define BLOCK ((uint64_t)BLOCK_BYTES)      /* so that products of it have 64 bits */
 
 struct stage_name {
     char s[STAGE_NAME_MAX];
@@ -112,8 +113,8 @@ void stage_discard(const struct staged *staged);
 
 /* ---- maps of large files. */
 
-#define STAGE_MAP_HEADER 64
-#define STAGE_MAP_SLOT 16
+#define STAGE_MAP_HEADER 64u
+#define STAGE_MAP_SLOT 16u
 /* Empties `fd` and writes the header. */
 int stage_map_begin(int fd, const struct hash128 *key, uint64_t size);
 int stage_map_put(int fd, uint64_t block, const struct hash128 *hash);
@@ -123,7 +124,7 @@ int stage_map_read(int fd, const struct hash128 *key, uint64_t size,
 
 static inline uint64_t stage_blocks(uint64_t size)
 {
-    return size / BLOCK_BYTES + (size % BLOCK_BYTES != 0);
+    return size / BLOCK + (size % BLOCK != 0);
 }
 
 #endif

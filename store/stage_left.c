@@ -22,13 +22,18 @@ struct left_file {
     uint8_t slot;
 };
 
+static struct hash128 canonical(XXH128_hash_t value)
+{
+    XXH128_canonical_t big;
+    struct hash128 hash;
+    XXH128_canonicalFromHash(&big, value);
+    memcpy(hash.b, big.digest, sizeof hash.b);
+    return hash;
+}
+
 struct hash128 hash128_of(const void *bytes, size_t n)
 {
-    XXH128_canonical_t canonical;
-    XXH128_canonicalFromHash(&canonical, XXH3_128bits(bytes, n));
-    struct hash128 hash;
-    memcpy(hash.b, canonical.digest, sizeof hash.b);
-    return hash;
+    return canonical(XXH3_128bits(bytes, n));
 }
 
 bool hash128_equal(const struct hash128 *a, const struct hash128 *b)
@@ -38,12 +43,8 @@ bool hash128_equal(const struct hash128 *a, const struct hash128 *b)
 
 struct hash128 stage_key(const char *path, uint64_t size, uint64_t token)
 {
-    char bytes[2 * sizeof(uint64_t) + PATH_BYTES_MAX];
-    size_t n = strlen(path);
-    memcpy(bytes, &size, sizeof size);
-    memcpy(bytes + sizeof size, &token, sizeof token);
-    memcpy(bytes + sizeof size + sizeof token, path, n);
-    return hash128_of(bytes, sizeof size + sizeof token + n);
+    uint64_t state[2] = {size, token};
+    return canonical(XXH3_128bits_withSeed(path, strlen(path), XXH3_64bits(state, sizeof state)));
 }
 
 struct stage_name stage_small_name(const struct hash128 *key, const struct hash128 *content)
@@ -71,14 +72,14 @@ struct stage_name stage_large_name(const struct hash128 *key, const char *suffix
 {
     struct stage_name name;
     base32_encode(key->b, sizeof key->b, name.s);
-    strcpy(name.s + HASH_CHARS, suffix);
+    memcpy(name.s + HASH_CHARS, suffix, strlen(suffix) + 1);
     return name;
 }
 
 struct stage_name stage_map_of(const struct stage_name *data)
 {
     struct stage_name map = *data;
-    strcpy(map.s + HASH_CHARS, ".map");
+    memcpy(map.s + HASH_CHARS, ".map", sizeof ".map");
     return map;
 }
 

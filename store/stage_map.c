@@ -29,7 +29,7 @@ static void make_header(uint8_t header[STAGE_MAP_HEADER], const struct hash128 *
     memcpy(header, magic, sizeof magic);
     memcpy(header + 8, key->b, sizeof key->b);
     put_big(header + 24, size, 8);
-    put_big(header + 32, BLOCK_BYTES, 4);
+    put_big(header + 32, BLOCK, 4);
 }
 
 int stage_map_begin(int fd, const struct hash128 *key, uint64_t size)

@@ -181,7 +181,7 @@ int tree_walk(struct root *root, const char *path, int (*each)(void *arg, const 
     w->arg = arg;
     w->fault = fault;
     w->depth = 0;
-    strcpy(w->path, path); /* its length was checked by root_parent */
+    memcpy(w->path, path, strlen(path) + 1); /* root_parent has checked its length */
     rc = tell(w, fd, name);
     while (rc == 0 && w->depth > 0) {
         rc = step(w);
