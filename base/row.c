@@ -301,8 +301,6 @@ static void row_read(struct mpr *r, uint64_t *seq, struct row **row)
     size_t items = mpr_array(r, 2 + 2 * ROW_FIELDS);
     *seq = mpr_uint(r, UINT64_MAX);
     label_read(r, kind);
-    if (items % 2 != 0)
-        mpr_fail(r, ERR_MALFORMED);
     if (r->err)
         return;
     *row = row_new(kind);

@@ -275,6 +275,21 @@ static void value_stretch(struct stretch *w, const msgpack_object *o)
     }
 }
 
+/* How a sample is decoded when that value of it is `n` long. */
+static int err_of_length(struct msg_buffers *s, const struct longest *which, size_t n)
+{
+    msgpack_unpacked unpacked;
+    msgpack_unpacked_init(&unpacked);
+    msg_sample_encode(which->sample, s);
+    assert_int_equal(msgpack_unpack_next(&unpacked, (const char *)s->wire.bytes, s->wire.n, NULL), MSGPACK_UNPACK_SUCCESS);
+    struct stretch w = {.rewrite = {.out = &s->other, .target = which->value}, .count = n};
+    s->other.n = 0;
+    msgpack_packer_init(&w.rewrite.packer, &w.rewrite, rewrite_append);
+    value_stretch(&w, &unpacked.data);
+    msgpack_unpacked_destroy(&unpacked);
+    return msg_decode_exactly(&s->other, s->other.n, &s->back);
+}
+
 static void lists_and_bytes_end_at_their_caps(void **state)
 {
     static const struct longest cases[] = {
@@ -300,20 +315,18 @@ static void lists_and_bytes_end_at_their_caps(void **state)
     struct msg_buffers *s = *state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         for (size_t over = 0; over < 2; over++) {
-            msgpack_unpacked unpacked;
-            msgpack_unpacked_init(&unpacked);
-            msg_sample_encode(cases[i].sample, s);
-            assert_int_equal(msgpack_unpack_next(&unpacked, (const char *)s->wire.bytes, s->wire.n, NULL),
-                             MSGPACK_UNPACK_SUCCESS);
-            struct stretch w = {.rewrite = {.out = &s->other, .target = cases[i].value}, .count = cases[i].max + over};
-            s->other.n = 0;
-            msgpack_packer_init(&w.rewrite.packer, &w.rewrite, rewrite_append);
-            value_stretch(&w, &unpacked.data);
-            msgpack_unpacked_destroy(&unpacked);
-            int err = msg_decode_exactly(&s->other, s->other.n, &s->back);
+            int err = err_of_length(s, &cases[i], cases[i].max + over);
             if (err != (over ? ERR_LIMIT : 0))
-                fail_msg("%s, value %zu of length %zu: %s", cases[i].sample, cases[i].value, w.count, err_name(err));
+                fail_msg("%s, value %zu, %zu over: %s", cases[i].sample, cases[i].value, over, err_name(err));
         }
+}
+
+static void an_ip_has_four_or_sixteen_bytes(void **state)
+{
+    static const struct longest ip = {"fetch", 14, 16};
+    for (size_t n = 0; n <= ip.max; n++)
+        assert_int_equal(err_of_length(*state, &ip, n), n == 4 || n == 16 ? 0 : ERR_MALFORMED);
+    assert_int_equal(err_of_length(*state, &ip, ip.max + 1), ERR_LIMIT);
 }
 
 static void p26_entry_names_and_targets_end_at_their_caps(void **state)
@@ -343,6 +356,7 @@ int main(void)
         cmocka_unit_test(every_value_of_another_type_is_malformed),
         cmocka_unit_test(every_field_out_of_its_range_is_refused),
         cmocka_unit_test(lists_and_bytes_end_at_their_caps),
+        cmocka_unit_test(an_ip_has_four_or_sixteen_bytes),
         cmocka_unit_test(p26_entry_names_and_targets_end_at_their_caps),
     };
     return cmocka_run_group_tests(tests, msg_buffers_new, msg_buffers_free);
