@@ -21,11 +21,16 @@ struct walk {
 
 #define SHOWN 96
 
-/* The table's option, of the verb or of all, by its letter or else by its name's first n bytes. */
+static bool is_option(const struct option *o, char letter, const char *name, size_t n)
+{
+    return name ? strlen(o->name) == n && memcmp(o->name, name, n) == 0 : o->letter == letter;
+}
+
+/* The table's option of that name (its first n bytes) or, without a name, of that letter. */
 static const struct option *find_in(const struct option *options, char letter, const char *name, size_t n)
 {
     for (; options->name; options++)
-        if (letter ? options->letter == letter : strlen(options->name) == n && memcmp(options->name, name, n) == 0)
+        if (is_option(options, letter, name, n))
             return options;
     return NULL;
 }

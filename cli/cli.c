@@ -96,7 +96,7 @@ int cli_fail_error(struct cli *cli, const struct weft_error *error)
 
 static int usage(struct cli *cli, const struct fault *why)
 {
-    int status = cli_fail(cli, why->code, "%s", why->text);
+    int status = cli_fail(cli, (int)why->code, "%s", why->text);
 
     if (status == EXITS_USAGE && cli->args.verb)
         cli_say(cli, "usage: %s\n       weft help %s tells more\n", help_usage(cli->args.verb).s, cli->args.verb->name);

@@ -59,8 +59,6 @@ static void percent(const struct progress_view *v, char *out, size_t cap)
 {
     if (v->bytes_total == 0)
         snprintf(out, cap, "%s", "");
-    else if (v->bytes_done >= v->bytes_total)
-        snprintf(out, cap, "  100%%");
     else
         snprintf(out, cap, "  %u%%", (unsigned)(100.0 * (double)v->bytes_done / (double)v->bytes_total));
 }
@@ -93,8 +91,8 @@ static void tail(const struct progress *p, const struct progress_view *v, char *
         snprintf(out, cap, "  connecting");
     else if (strcmp(v->phase, "listing") == 0)
         snprintf(out, cap, "  listing: %" PRIu64 " files, %s so far", v->files_total, units_size(v->bytes_total).s);
-    else if (strcmp(v->phase, "finishing") == 0)
-        snprintf(out, cap, "  %s, making it safe on disk", units_size(v->bytes_total).s);
+    else if (strcmp(v->phase, "finishing") == 0 || (v->bytes_total > 0 && v->bytes_done >= v->bytes_total))
+        snprintf(out, cap, "  %s  100%%, making it safe on disk", units_size(v->bytes_total).s);
     else
         data_tail(p, v, out, cap);
 }

@@ -47,9 +47,11 @@ static void on_progress(struct get *get, const struct weft_row *row)
     struct cli *cli = get->cli;
     char text[LINE_BYTES];
 
-    progress_sample(&get->progress, now_ns(), number(row, "bytes_moved"));
     if (!get->shows_progress)
         return;
+    if (strcmp(weft_row_text(row, "phase", ""), "data") != 0)
+        get->progress = (struct progress){0}; /* a wait is no slow transfer */
+    progress_sample(&get->progress, now_ns(), number(row, "bytes_moved"));
     char *name = show_field(row, "name");
     struct progress_view view = {
         .phase = weft_row_text(row, "phase", ""),
@@ -60,8 +62,7 @@ static void on_progress(struct get *get, const struct weft_row *row)
         .bytes_total = number(row, "bytes_total"),
     };
     progress_line(&get->progress, &view, width_of_terminal(cli->err) - 1, text, sizeof text);
-    cli_clear_line(cli);
-    fputs(text, cli->err);
+    fprintf(cli->err, "\r%s\033[K", text);
     fflush(cli->err);
     cli->line = true;
     free(name);
@@ -197,6 +198,7 @@ int cli_verb_get(struct cli *cli)
         weft_row_free(call.request);
         return status;
     }
+    progress_sample(&get.progress, now_ns(), 0);
     status = cli_call_stream(cli, &call);
     cli_clear_line(cli);
     if (get.exists && !args_has(&cli->args, "if-exists"))

@@ -9,9 +9,11 @@
 
 #include <string.h>
 
+enum format { PLAIN, SECONDS, BYTES };
+
 static const struct {
     const char *field, *label;
-    enum { PLAIN, SECONDS, BYTES } format;
+    enum format format;
 } known[] = {
     {"beacon_port", "beacons", PLAIN},
     {"pid", "process", PLAIN},
@@ -19,7 +21,7 @@ static const struct {
     {"memory_bytes", "memory", BYTES},
 };
 
-static const char *label_of(const char *field, int *format)
+static const char *label_of(const char *field, enum format *format)
 {
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (strcmp(known[i].field, field) == 0) {
@@ -33,7 +35,7 @@ static const char *label_of(const char *field, int *format)
 static void show(struct cli *cli, const struct weft_row *row)
 {
     for (size_t i = 0; i < weft_row_fields(row); i++) {
-        int format;
+        enum format format;
         const char *label = label_of(weft_row_field_name(row, i), &format);
         uint64_t number = (uint64_t)weft_row_field_int(row, i);
 

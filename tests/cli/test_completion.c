@@ -1,5 +1,5 @@
-/* The completion scripts: bash really completes, in a process of its own with a `weft` that answers like one; fish too, and zsh reads
- * the script without complaint, where they are installed. */
+/* The completion scripts: bash really completes, in a process of its own with a `weft` that answers like one; fish too, and
+ * zsh reads the script without complaint, where they are installed. */
 #include "complete.h"
 #include "scratch.h"
 

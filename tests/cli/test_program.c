@@ -1,5 +1,5 @@
-/* Whole commands, with a libweft that answers what the test laid down: what is asked of the node, what is printed where, and the
- * exit status. */
+/* Whole commands, with a libweft that answers what the test laid down: what is asked of the node, what is printed where, and
+ * the exit status. */
 #include "err.h"
 #include "fake_weft.h"
 
@@ -147,7 +147,7 @@ static void every_error_ends_with_its_status(void **state)
     struct fake *f = *state;
 
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
-        answer_error(f, table[i].code, "the node's own sentence");
+        answer_error(f, (int)table[i].code, "the node's own sentence");
         assert_int_equal(RUN(f, "status"), table[i].status);
         assert_says(f->err, "weft: the node's own sentence\n");
     }

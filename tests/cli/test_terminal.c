@@ -161,8 +161,8 @@ static void progress_fits_and_makes_room_for_messages(void **state)
     answer_transfer(s);
     assert_int_equal(RUN_THERE(s, "get", "bob:x"), 5);
     assert_saw(s, "[0/2] a-name");
-    assert_saw(s, "...  50 B / 100 B  50%  0 B/s  ETA --:--\r\033[K");
-    assert_saw(s, "\r\033[Kweft: x: permission denied\r\n1 file, 0 B");
+    assert_saw(s, "...  50 B / 100 B  50%  0 B/s  ETA --:--\033[K");
+    assert_saw(s, "\033[K\r\033[Kweft: x: permission denied\r\n1 file, 0 B");
     assert_null(strstr(s->person.seen, "\033[2J"));
 }
 
