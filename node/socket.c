@@ -1,6 +1,6 @@
 /* ZeroMQ sockets. See socket.h. The reasons for the values:
  *
- *   MAXMSGSIZE      a peer's frame of more closes the connection before it is stored
+ *   MAXMSGSIZE      a peer's frame of more closes the connection before it is stored; counted as CURVE wraps it
  *   SNDHWM, RCVHWM  the default lets 2000 messages of 64 KiB wait for one slow reader
  *   LINGER          none loses goodbyes, the default waits for ever
  *   BACKLOG         a hundred nodes that start together must not wait for SYN retries
@@ -20,6 +20,7 @@
 #define HEARTBEAT_MS 1000
 #define HEARTBEAT_LOST_MS 4000
 #define CONNECT_MS 2000
+#define CURVE_WRAP 33 /* command name, flags, nonce, authenticator */
 
 void *socket_context(int sockets)
 {
@@ -38,7 +39,7 @@ static int set(void *socket, int option, int value)
 
 static int set_options(void *socket, int type)
 {
-    int64_t largest = MSG_BYTES_MAX;
+    int64_t largest = MSG_BYTES_MAX + CURVE_WRAP;
     int err = zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &largest, sizeof largest);
     err |= set(socket, ZMQ_SNDHWM, SOCKET_QUEUE);
     err |= set(socket, ZMQ_RCVHWM, SOCKET_QUEUE);
