@@ -24,6 +24,7 @@ struct tls {
 struct tls_link {
     SSL *ssl;
     int fd;
+    bool shaken; /* OpenSSL forgets that once it has failed */
 };
 
 static const char *const suite = "TLS_AES_128_GCM_SHA256";
@@ -193,9 +194,9 @@ int tls_fd(const struct tls_link *link)
 }
 
 /* Why a call returned `ret`. Empties the thread's error queue, as every call must before the next. */
-static int why(const SSL *ssl, int ret, short *want)
+static int why(const struct tls_link *link, int ret, short *want)
 {
-    int error = SSL_get_error(ssl, ret);
+    int error = SSL_get_error(link->ssl, ret);
     unsigned long first = ERR_peek_error();
 
     ERR_clear_error();
@@ -205,7 +206,7 @@ static int why(const SSL *ssl, int ret, short *want)
     case SSL_ERROR_SSL:
         if (ERR_GET_REASON(first) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
             return ERR_UNREACHABLE;
-        return SSL_is_init_finished(ssl) ? ERR_VERIFY : ERR_REFUSED;
+        return link->shaken ? ERR_VERIFY : ERR_REFUSED;
     default: /* close_notify, or the socket failed */ return ERR_UNREACHABLE;
     }
 }
@@ -216,8 +217,9 @@ int tls_shake(struct tls_link *link, short *want)
     *want = 0;
     int ret = SSL_do_handshake(ssl);
     if (ret != 1)
-        return why(ssl, ret, want);
-    return SSL_session_reused(ssl) == 1 && SSL_get0_peer_certificate(ssl) == NULL ? 0 : ERR_REFUSED;
+        return why(link, ret, want);
+    link->shaken = SSL_session_reused(ssl) == 1 && SSL_get0_peer_certificate(ssl) == NULL;
+    return link->shaken ? 0 : ERR_REFUSED;
 }
 
 int tls_read(struct tls_link *link, void *buf, size_t n, size_t *got, short *want)
@@ -225,7 +227,7 @@ int tls_read(struct tls_link *link, void *buf, size_t n, size_t *got, short *wan
     *want = 0;
     *got = 0;
     int ret = SSL_read_ex(link->ssl, buf, n, got);
-    return ret == 1 ? 0 : why(link->ssl, ret, want);
+    return ret == 1 ? 0 : why(link, ret, want);
 }
 
 int tls_write(struct tls_link *link, const void *buf, size_t n, short *want)
@@ -233,7 +235,7 @@ int tls_write(struct tls_link *link, const void *buf, size_t n, short *want)
     size_t put;
     *want = 0;
     int ret = SSL_write_ex(link->ssl, buf, n, &put);
-    return ret == 1 ? 0 : why(link->ssl, ret, want);
+    return ret == 1 ? 0 : why(link, ret, want);
 }
 
 int tls_rekey(struct tls_link *link)
