@@ -28,7 +28,8 @@ struct beacon {
 int beacon_sign(const struct beacon *beacon, const struct identity *identity, uint8_t *buf, size_t cap, size_t *len);
 /* Reads beacon and record without checking either signature. ERR_MALFORMED, ERR_LIMIT, ERR_UNSUPPORTED. */
 int beacon_decode(const void *bytes, size_t n, struct beacon *beacon, struct record *record);
-/* Checks both signatures; to be called only for news, since it costs two Ed25519 verifications. ERR_VERIFY. */
-int beacon_verify(const void *bytes, size_t n, const struct beacon *beacon, const struct record *record);
+/* Checks the beacon's own signature (record_verify checks the record's); to be called only for news, since it costs an Ed25519
+ * verification. ERR_VERIFY. */
+int beacon_verify(const void *bytes, size_t n, const struct record *record);
 
 #endif

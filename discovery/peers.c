@@ -246,11 +246,14 @@ int peers_take_record(struct peers *peers, const struct record_bytes *bytes, boo
     return 0;
 }
 
-/* A beacon counts when it is from a later life, or a later beat of the same one. */
-static bool beat_is_news(const struct peer *peer, const struct beacon *beacon, const struct record *record)
+/* A beacon counts when it is from a later life, or a later beat of the same one. Of a peer that we are linked to only a new record or
+ * a goodbye counts: the link proves it alive better, and a LAN full of beacons then costs no signature checks. */
+static bool beacon_is_news(const struct peer *peer, const struct beacon *beacon, const struct record *record)
 {
     if (!peer || record->incarnation > peer->incarnation)
         return true;
+    if (peer->up > 0 && beacon->kind == BEACON_ALIVE && !is_news(peer, record))
+        return false;
     return record->incarnation == peer->incarnation && beacon->beat > peer->beat;
 }
 
@@ -267,6 +270,12 @@ static void accept_beacon(struct peer *peer, const struct beacon *beacon, uint64
         *news = PEER_NEWS_ALIVE;
 }
 
+/* The very bytes that were verified before? */
+static bool same_record(const struct peer *peer, const struct record_bytes *bytes)
+{
+    return peer->has_record && peer->signed_record.len == bytes->len && memcmp(peer->signed_record.b, bytes->b, bytes->len) == 0;
+}
+
 int peers_take_beacon(struct peers *peers, const void *bytes, size_t n, uint64_t now, bool (*budget)(void *arg), void *arg,
                       struct beacon *beacon, struct peer **out, enum peer_news *news)
 {
@@ -278,13 +287,15 @@ int peers_take_beacon(struct peers *peers, const void *bytes, size_t n, uint64_t
         return err;
 
     struct peer *peer = peers_find(peers, &record.id);
-    if (!beat_is_news(peer, beacon, &record)) {
+    if (!beacon_is_news(peer, beacon, &record)) {
         *out = peer;
         return 0;
     }
     if (!budget(arg))
         return ERR_LIMIT;
-    err = beacon_verify(bytes, n, beacon, &record);
+    err = beacon_verify(bytes, n, &record);
+    if (!err && !(peer && same_record(peer, &beacon->record)))
+        err = record_verify(&beacon->record, &record);
     if (!err && !peer)
         err = peers_add(peers, &record.id, &peer);
     if (err)

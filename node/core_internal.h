@@ -41,6 +41,7 @@ struct link {
     bool plain;        /* dialled for company, not for a pipe: dropped when it turns out to be a second one */
     struct endpoint endpoint; /* that was dialled; transport ANY when inbound */
     uint8_t curve[CURVE_KEY_BYTES];
+    uint64_t incarnation; /* of the peer when it was greeted */
     uint64_t opened_at, heard_at, used_at, pinged_at, rtt;
     uint64_t ping_nonce;
     unsigned strikes; /* malformed messages so far */
@@ -103,7 +104,9 @@ typedef void reach_done(void *arg, const struct reached *r);
 /* Finds the peer, asks who has its pipe bound where, races the endpoints, and gives the link to use. */
 int reach(struct core *core, struct peer *peer, const char *pipe, enum transport transport, reach_done *done, void *arg);
 void reach_cancel(struct core *core, void *arg);
+/* Its link came up, or no endpoint of it could be dialled. */
 void reach_link_up(struct core *core, struct peer *peer);
+void reach_dial_failed(struct core *core, struct peer *peer);
 
 /* ---- control calls */
 

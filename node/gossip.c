@@ -153,7 +153,8 @@ void core_datagram(struct core *core, const struct addr *from, const void *bytes
         seed_answered(core, &beacon.nonce, peer);
     if (news == PEER_NEWS_RECORD) {
         links_renewed(core, peer);
-        gossip_fresh(core, peer, NULL);
+        if (peer->trusted)
+            peer_save(core, peer);
         struct row *row = peer_row_of(core, "peer", peer);
         row_text(row, "change", "seen");
         core_event(core, row);
@@ -229,6 +230,9 @@ void gossip_on_records(struct link *link, const struct msg *m)
             continue;
         }
         if (peer && news == PEER_NEWS_RECORD) {
+            if (peer == link->peer)
+                link->incarnation = peer->incarnation; /* this very link proves it to be of that life */
+            links_renewed(core, peer);
             peer_heard(peer, now); /* a hint: worth one attempt to dial it */
             gossip_fresh(core, peer, link);
         }

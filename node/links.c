@@ -277,11 +277,15 @@ static void race_end(struct race *race, struct link *winner)
 {
     race_done *done = race->done;
     void *arg = race->arg;
+    struct core *core = race->core;
+    struct peer *peer = race->plain && !winner ? race->peer : NULL;
     if (winner)
         winner->race = NULL;
     race_drop(race);
     if (done)
         done(arg, winner);
+    if (peer)
+        reach_dial_failed(core, peer);
 }
 
 static void race_dial(struct race *race)
@@ -369,8 +373,7 @@ static struct peer *greeted(struct link *link, const struct msg_hello *hello, en
         return NULL;
     if (link->inbound ? sodium_memcmp(curve, link->curve, sizeof curve) != 0 : peer != link->peer)
         return NULL; /* somebody else's record */
-    if (news == PEER_NEWS_RECORD)
-        gossip_fresh(core, peer, link);
+    link->incarnation = peer->incarnation;
     return peer;
 }
 
@@ -401,8 +404,10 @@ static void link_is_up(struct link *link)
     state_move(&link->state, LINK_UP, core->log);
     peer->up++;
     link->heard_at = core_now(core);
-    if (first)
+    if (first) {
         announce(core, peer, "up");
+        gossip_fresh(core, peer, link);
+    }
     gossip_link_up(link);
     reach_link_up(core, peer);
 }
@@ -521,9 +526,19 @@ void links_consider(struct core *core)
         core->port->timer_set(core->port->self, &core->dial_timer, soon);
 }
 
-/* A peer came back while we still try to reach its earlier life: begin anew. */
+static struct link *outlived(struct core *core, const struct peer *peer)
+{
+    for (struct link *l = core->links; l; l = l->next)
+        if (l->peer == peer && l->state.now == LINK_UP && l->incarnation < peer->incarnation)
+            return l;
+    return NULL;
+}
+
+/* Its record is from a later life: links to the earlier one are dead, and attempts to reach that begin anew. */
 void links_renewed(struct core *core, struct peer *peer)
 {
+    while (outlived(core, peer))
+        link_close(outlived(core, peer), BYE_DUPLICATE);
     for (struct race *race = core->races; race; race = race->next)
         if (race->peer == peer && race->plain && race->done == plain_done) {
             peer->dial_after = 0;

@@ -89,6 +89,8 @@ static void bound(void *arg, const struct binding_result *result)
     size_t n = 0;
     r->asked = false;
     r->binding = *result;
+    if (result->err && r->peer->dialling)
+        return; /* nobody else knows; the peer itself may, once it is linked */
     if (result->err) {
         reach_failed(r, result->err);
         return;
@@ -115,7 +117,7 @@ static void ask_for_pipe(struct reach *r)
         r->asked = true;
 }
 
-/* First turn: ask when there is a link to the peer or to anyone who may know, else dial it. Second turn: give up. */
+/* First turn: ask the peer when it is linked, else dial it and ask others meanwhile. Second turn: give up. */
 static void reach_tick(void *arg)
 {
     struct reach *r = arg;
@@ -130,11 +132,10 @@ static void reach_tick(void *arg)
         ask_for_pipe(r);
         return;
     }
-    if (links_dial(core, r->peer))
-        return; /* reach_link_up goes on */
+    bool dialling = links_dial(core, r->peer);
     if (core->links)
         ask_for_pipe(r); /* a third node may know */
-    else
+    if (!dialling && !r->asked)
         reach_failed(r, ERR_UNREACHABLE);
 }
 
@@ -143,6 +144,20 @@ void reach_link_up(struct core *core, struct peer *peer)
     for (struct reach *r = core->reaches; r; r = r->next)
         if (r->peer == peer && !r->asked && !r->racing)
             ask_for_pipe(r);
+}
+
+/* Those that wait for nothing else have failed; each end may change the list. */
+void reach_dial_failed(struct core *core, struct peer *peer)
+{
+    struct reach *r = core->reaches;
+    while (r) {
+        if (r->peer == peer && r->begun && !r->asked && !r->racing && !peer->dialling) {
+            reach_failed(r, ERR_UNREACHABLE);
+            r = core->reaches;
+        } else {
+            r = r->next;
+        }
+    }
 }
 
 int reach(struct core *core, struct peer *peer, const char *pipe, enum transport transport, reach_done *done, void *arg)
