@@ -2,8 +2,8 @@
 #include "scratch.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -22,28 +22,31 @@ void scratch_make(struct scratch *s)
     assert_non_null(mkdtemp(s->path));
 }
 
-static int open_up(const char *path, const struct stat *st, int type, struct FTW *ftw)
+/* By descriptors: whole paths may be longer than a path may be. */
+static void remove_below(int parent, const char *name)
 {
-    (void)st;
-    (void)ftw;
-    if (type == FTW_D || type == FTW_DNR) {
-        chmod(path, 0700);
+    int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 && errno == EACCES) {
+        fchmodat(parent, name, 0700, 0);
+        fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     }
-    return 0;
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
+    DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+    if (d) {
+        fchmod(fd, 0700);
+        for (struct dirent *e; (e = readdir(d));) {
+            if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 && unlinkat(fd, e->d_name, 0)) {
+                remove_below(fd, e->d_name);
+            }
+        }
+        closedir(d);
+    }
+    unlinkat(parent, name, AT_REMOVEDIR);
 }
 
 void scratch_remove(struct scratch *s)
 {
-    nftw(s->path, open_up, 16, FTW_PHYS);
-    nftw(s->path, remove_one, 16, FTW_PHYS | FTW_DEPTH);
+    remove_below(AT_FDCWD, s->path);
+    assert_int_not_equal(access(s->path, F_OK), 0);
 }
 
 struct scratch_path scratch_at(const struct scratch *s, const char *name)

@@ -101,7 +101,7 @@ static int a_stage_works(const struct scratch *s)
     struct stage *stage;
     struct stage_batch *b;
     struct fault fault;
-    struct stage_meta meta = {.mode = 0644};
+    struct stage_meta meta = {.mode = 0755};
     int refused = 0;
     if (stage_open(scratch_at(s, "in").s, "abc", IF_EXISTS_REFUSE, &stage, &fault) ||
         stage_batch_new(stage, ignore, &refused, &b, &fault)) {
