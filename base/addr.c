@@ -15,9 +15,8 @@ static const uint8_t mapped_prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0x
 const char *addr_text(const struct addr *a, char out[ADDR_TEXT])
 {
     char ip[INET6_ADDRSTRLEN];
-    if (a->family != AF_INET && a->family != AF_INET6)
-        snprintf(out, ADDR_TEXT, "none");
-    else if (!inet_ntop(a->family, a->ip, ip, sizeof ip))
+    bool known = (a->family == AF_INET || a->family == AF_INET6) && inet_ntop(a->family, a->ip, ip, sizeof ip);
+    if (!known)
         snprintf(out, ADDR_TEXT, "none");
     else if (a->family == AF_INET)
         snprintf(out, ADDR_TEXT, "%s:%u", ip, (unsigned)a->port);

@@ -53,8 +53,8 @@ int transport_parse(const char *name, enum transport *t);
 int endpoint_transport(const char *text, enum transport *t);
 /* The address in "tcp://ADDR:PORT" or "ws://ADDR:PORT", dialable. ERR_MALFORMED. */
 int endpoint_addr(const char *text, struct addr *a);
-/* May this endpoint, from a peer, be handed to ZeroMQ? Its text is of its transport, and numeric for tcp and ws: a peer must not
- * make us look up names, bind wildcards or read ZeroMQ's other notations. The interface's name is printable. */
+/* May this endpoint, from a peer, be handed to ZeroMQ? Its text is of its transport, and numeric for tcp and ws: a peer must
+ * not make us look up names, bind wildcards or read ZeroMQ's other notations. The interface's name is printable. */
 bool endpoint_valid(const struct endpoint *e);
 
 #endif

@@ -26,7 +26,7 @@ struct mpw {
     msgpack_packer packer;
 };
 
-/* Starts a writer over `cap` bytes (borrows), which it zeroes: nothing of what stood there can travel. Do not move the writer. */
+/* Starts a writer over `cap` bytes (borrows), which it zeroes: nothing of what stood there can travel. Do not move a writer. */
 void mpw_init(struct mpw *w, void *buf, size_t cap);
 void mpw_array(struct mpw *w, size_t items);
 void mpw_uint(struct mpw *w, uint64_t v);

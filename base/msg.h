@@ -1,9 +1,9 @@
 /* The messages between nodes: node/PROTOCOL.md as C.
  *
- * Each message is one MessagePack array [type, request, ...fields in fixed positions]. A request number is chosen by the asker and
- * comes back in the answer; it is 0 in messages that want no answer, and never 0 in JOIN, SHARES, LIST, FETCH and their answers.
- * Decoding yields an owned struct with every cap checked;
- * whether the message is allowed now, and to this sender, is for its handler to say. */
+ * Each message is one MessagePack array [type, request, ...fields in fixed positions]. A request number is chosen by the asker
+ * and comes back in the answer; it is 0 in messages that want no answer, and never 0 in JOIN, SHARES, LIST, FETCH and their
+ * answers. Decoding yields an owned struct with every cap checked; whether the message is allowed now, and to this sender, is for
+ * its handler to say. */
 #ifndef WEFT_BASE_MSG_H
 #define WEFT_BASE_MSG_H
 
@@ -185,8 +185,8 @@ struct msg_cancel {
     uint64_t request; /* the FETCH's number */
 };
 
-/* One decoded or to be encoded message. It is large: allocate it, do not put it on a stack. Names and targets of LIST_OK entries
- * point into the bytes that were decoded and live as long as they. */
+/* One decoded or to be encoded message. It is large: allocate it, do not put it on a stack. Names and targets of LIST_OK
+ * entries point into the bytes that were decoded and live as long as they. */
 struct msg {
     enum msg_type type;
     uint64_t request;

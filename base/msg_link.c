@@ -75,7 +75,7 @@ void error_write(struct mpw *w, const struct msg *m)
     mpw_str(w, m->error.text);
 }
 
-/* A code that this version does not know would hide why a request failed, so it is wrong: codes are added with a new version. */
+/* A code that this version does not know would hide why a request failed, so it is wrong: new codes come with a new version. */
 void error_read(struct mpr *r, struct msg *m)
 {
     char name[32];

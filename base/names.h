@@ -10,7 +10,7 @@
 bool name_valid(const char *name);
 /* The one validator of a file name from a peer: 1..255 bytes, no NUL, no '/', not "." or "..". */
 bool entry_name_valid(const char *name, size_t n);
-/* A path inside a share: "" or valid entry names joined by single slashes; at most PATH_BYTES_MAX bytes and DEPTH_MAX slashes. */
+/* A path inside a share: "" or valid entry names joined by single slashes; at most PATH_BYTES_MAX bytes, DEPTH_MAX slashes. */
 bool share_path_valid(const char *path, size_t n);
 
 #endif

@@ -17,19 +17,22 @@ struct field {
     char name[ROW_NAME];
     enum row_type type;
     int64_t number; /* of a bool too */
-    char *bytes;
     size_t n;
+    char bytes[]; /* of text and data */
 };
 
 struct row {
     char kind[ROW_NAME];
     int err;
     size_t size;
-    size_t count, cap;
-    struct field *field;
+    size_t count;
+    struct field *field[ROW_FIELDS];
 };
 
-enum { HEADS_MAX = 1 + 5 }; /* before a name, and before a value */
+enum {
+    HEADS_MAX = 1 + 5, /* bytes before a name, and before a value */
+    NUMBER_BYTES = 8,
+};
 
 struct row *row_new(const char *kind)
 {
@@ -38,7 +41,7 @@ struct row *row_new(const char *kind)
         return NULL;
     size_t n = strlen(kind);
     assert(n > 0 && n < ROW_NAME);
-    memcpy(row->kind, kind, n);
+    memcpy(row->kind, kind, n + 1);
     row->size = 3 + 9 + 1 + n; /* array, seq, kind */
     return row;
 }
@@ -48,8 +51,7 @@ void row_free(struct row *row)
     if (!row)
         return;
     for (size_t i = 0; i < row->count; i++)
-        free(row->field[i].bytes);
-    free(row->field);
+        free(row->field[i]);
     free(row);
 }
 
@@ -60,61 +62,41 @@ const char *row_kind(const struct row *row)
 
 /* ---- setting */
 
-static int row_grow(struct row *row)
-{
-    size_t cap = row->cap ? 2 * row->cap : 8;
-    struct field *field = reallocarray(row->field, cap, sizeof *field);
-    if (!field)
-        return ERR_NOMEM;
-    row->field = field;
-    row->cap = cap;
-    return 0;
-}
-
-/* Makes room for one more field whose value takes `n` bytes behind its head. NULL once the row has an error. */
+/* Makes one more field with room for `n` bytes. NULL when there is no row, or once it has an error. */
 static struct field *field_add(struct row *row, const char *name, enum row_type type, size_t n)
 {
+    if (!row)
+        return NULL;
     size_t name_n = strlen(name);
     assert(name_n > 0 && name_n < ROW_NAME);
-    size_t size = HEADS_MAX + name_n + n;
-    if (!row->err && (row->count == ROW_FIELDS || size > ROW_BYTES - row->size))
+    size_t size = HEADS_MAX + name_n + (n > NUMBER_BYTES ? n : NUMBER_BYTES);
+    if (!row->err && (row->count == ROW_FIELDS || n > ROW_BYTES || size > ROW_BYTES - row->size))
         row->err = ERR_LIMIT;
-    if (!row->err && row->count == row->cap)
-        row->err = row_grow(row);
-    if (row->err)
+    struct field *field = row->err ? NULL : calloc(1, sizeof *field + n + 1);
+    if (!field) {
+        row->err = row->err ? row->err : ERR_NOMEM;
         return NULL;
+    }
+    memcpy(field->name, name, name_n + 1);
+    field->type = type;
+    field->n = n;
+    row->field[row->count++] = field;
     row->size += size;
-    struct field *field = &row->field[row->count++];
-    *field = (struct field){.type = type, .n = n};
-    memcpy(field->name, name, name_n);
     return field;
 }
 
 static void number_add(struct row *row, const char *name, enum row_type type, int64_t v)
 {
-    struct field *field = field_add(row, name, type, sizeof v);
-    if (!field)
-        return;
-    field->number = v;
-    field->n = 0;
+    struct field *field = field_add(row, name, type, 0);
+    if (field)
+        field->number = v;
 }
 
 static void bytes_add(struct row *row, const char *name, enum row_type type, const void *bytes, size_t n)
 {
-    if (n > ROW_BYTES && !row->err)
-        row->err = ERR_LIMIT;
-    struct field *field = row->err ? NULL : field_add(row, name, type, n);
-    if (!field)
-        return;
-    field->bytes = malloc(n + 1);
-    if (!field->bytes) {
-        row->err = ERR_NOMEM;
-        field->n = 0;
-        return;
-    }
-    if (n)
+    struct field *field = field_add(row, name, type, n);
+    if (field && n)
         memcpy(field->bytes, bytes, n);
-    field->bytes[n] = 0;
 }
 
 void row_bool(struct row *row, const char *name, bool v)
@@ -147,9 +129,14 @@ void row_data(struct row *row, const char *name, const void *bytes, size_t n)
 static const struct field *field_find(const struct row *row, const char *name, size_t n)
 {
     for (size_t i = 0; i < row->count; i++)
-        if (strcmp(row->field[i].name, name) == 0 && n-- == 0)
-            return &row->field[i];
+        if (strcmp(row->field[i]->name, name) == 0 && n-- == 0)
+            return row->field[i];
     return NULL;
+}
+
+static const char *bytes_of(const struct field *field)
+{
+    return field->type == ROW_TEXT || field->type == ROW_DATA ? field->bytes : NULL;
 }
 
 bool row_get_bool(const struct row *row, const char *name, bool fallback)
@@ -172,21 +159,21 @@ const char *row_get_text(const struct row *row, const char *name, const char *fa
 const char *row_get_text_at(const struct row *row, const char *name, size_t n, const char *fallback)
 {
     const struct field *field = field_find(row, name, n);
-    return field && field->type == ROW_TEXT && field->bytes ? field->bytes : fallback;
+    return field && field->type == ROW_TEXT ? field->bytes : fallback;
 }
 
 const char *row_get_bytes(const struct row *row, const char *name, size_t *n)
 {
     const struct field *field = field_find(row, name, 0);
     *n = field ? field->n : 0;
-    return field ? field->bytes : NULL;
+    return field ? bytes_of(field) : NULL;
 }
 
 size_t row_count(const struct row *row, const char *name)
 {
     size_t count = 0;
     for (size_t i = 0; i < row->count; i++)
-        count += strcmp(row->field[i].name, name) == 0;
+        count += strcmp(row->field[i]->name, name) == 0;
     return count;
 }
 
@@ -198,7 +185,7 @@ size_t row_fields(const struct row *row)
 static const struct field *field_at(const struct row *row, size_t i)
 {
     assert(i < row->count);
-    return &row->field[i];
+    return row->field[i];
 }
 
 const char *row_name_at(const struct row *row, size_t i)
@@ -224,7 +211,7 @@ int64_t row_int_at(const struct row *row, size_t i)
 const char *row_bytes_at(const struct row *row, size_t i, size_t *n)
 {
     *n = field_at(row, i)->n;
-    return field_at(row, i)->bytes;
+    return bytes_of(field_at(row, i));
 }
 
 /* ---- the wire */
@@ -251,8 +238,8 @@ int row_encode(const struct row *row, uint64_t seq, void *buf, size_t cap, size_
     mpw_uint(&w, seq);
     mpw_str(&w, row->kind);
     for (size_t i = 0; i < row->count; i++) {
-        mpw_str(&w, row->field[i].name);
-        value_write(&w, &row->field[i]);
+        mpw_str(&w, row->field[i]->name);
+        value_write(&w, row->field[i]);
     }
     return mpw_finish(&w, len);
 }
@@ -295,35 +282,38 @@ static void field_read(struct mpr *r, struct row *row)
         mpr_fail(r, row->err);
 }
 
-static void row_read(struct mpr *r, uint64_t *seq, struct row **row)
+/* A new row, which is complete unless the reader has an error, or NULL. */
+static struct row *row_read(struct mpr *r, uint64_t *seq)
 {
     char kind[ROW_NAME];
     size_t items = mpr_array(r, 2 + 2 * ROW_FIELDS);
     *seq = mpr_uint(r, UINT64_MAX);
     label_read(r, kind);
     if (r->err)
-        return;
-    *row = row_new(kind);
-    if (!*row)
+        return NULL;
+    struct row *row = row_new(kind);
+    if (!row)
         mpr_fail(r, ERR_NOMEM);
-    for (size_t i = 2; i < items && !r->err; i += 2)
-        field_read(r, *row);
+    for (size_t i = 2; i < items && row && !r->err; i += 2)
+        field_read(r, row);
     mpr_leave(r);
+    return row;
 }
 
 int row_decode(const void *bytes, size_t n, uint64_t *seq, struct row **row)
 {
     struct mpr r;
+    struct row *got = NULL;
     *row = NULL;
     *seq = 0;
     if (n > ROW_BYTES)
         return ERR_LIMIT;
     if (mpr_open(&r, bytes, n, 3 + 2 * ROW_FIELDS) == 0)
-        row_read(&r, seq, row);
+        got = row_read(&r, seq);
     int err = mpr_close(&r);
-    if (err) {
-        row_free(*row);
-        *row = NULL;
-    }
+    if (err)
+        row_free(got);
+    else
+        *row = got;
     return err;
 }

@@ -25,7 +25,8 @@ struct row *row_new(const char *kind);
 void row_free(struct row *row);
 const char *row_kind(const struct row *row);
 
-/* Setters append a field. Text must be UTF-8 (text that is not becomes data); NULL text becomes nil. */
+/* Setters append a field. Text must be UTF-8 (text that is not becomes data); NULL text becomes nil. A NULL row
+ * (out of memory) stays one. */
 void row_bool(struct row *row, const char *name, bool v);
 void row_int(struct row *row, const char *name, int64_t v);
 void row_text(struct row *row, const char *name, const char *text);

@@ -66,7 +66,7 @@ static void sift_down(struct timers *ts, size_t slot, struct timer *t)
 static void timers_grow(struct timers *ts)
 {
     size_t cap = ts->cap ? 2 * ts->cap : 16;
-    struct timer **heap = reallocarray(ts->heap, cap, sizeof *heap);
+    struct timer **heap = reallocarray(ts->heap, cap, sizeof(struct timer *));
     if (!heap)
         abort();
     ts->heap = heap;

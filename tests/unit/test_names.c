@@ -30,8 +30,7 @@ static void names_of_nodes_and_shares(void **unused)
                                       "a\x1b",
                                       "a\x7f",
                                       "a\xc2\x9b",
-                                      "a\xe2\x80\xae"
-                                      "b",
+                                      "a\xe2\x80\xae!",
                                       "a\xff",
                                       "a\xc3",
                                       "\xed\xa0\x80"};

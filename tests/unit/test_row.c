@@ -120,6 +120,16 @@ static void a_name_may_stand_more_than_once(void **unused)
     assert_string_equal(row_get_text_at(row, "source", 1, "x"), "b");
     assert_string_equal(row_get_text_at(row, "source", 2, "x"), "x");
     row_free(row);
+}
+
+static void no_row_takes_anything(void **unused)
+{
+    (void)unused;
+    row_bool(NULL, "a", true);
+    row_int(NULL, "a", 1);
+    row_text(NULL, "a", "b");
+    row_text(NULL, "a", NULL);
+    row_data(NULL, "a", "b", 1);
     row_free(NULL);
 }
 
@@ -256,6 +266,7 @@ int main(void)
         cmocka_unit_test(fields_are_kept_in_order),
         cmocka_unit_test(getters_fall_back_for_what_is_missing_or_of_another_type),
         cmocka_unit_test(a_name_may_stand_more_than_once),
+        cmocka_unit_test(no_row_takes_anything),
         cmocka_unit_test(p25_text_that_is_not_utf8_becomes_data),
         cmocka_unit_test(borrowed_text_does_not_move),
         cmocka_unit_test(p45_a_row_is_bounded),
