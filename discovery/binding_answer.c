@@ -1,0 +1,227 @@
+/* The pipe binding protocol: questions of others, and all answers. See binding.h.
+ *
+ * Invariants: (1) a query is handled once: a second copy finds our id among the visited or its number among the forwards; (2) no answer
+ * is believed, kept or passed on before entry_from has checked it against the holder's signature. */
+#include "binding_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void answer(struct binding *b, const struct node_id *to, const struct tag *query, const struct binding_want *want,
+                   const struct pipe_entry *entry)
+{
+    struct msg *m = calloc(1, sizeof *m);
+    if (!m)
+        return; /* the asker's own deadline covers it */
+    m->type = MSG_ANSWER;
+    m->answer.query = *query;
+    m->answer.pipe = want->pipe;
+    m->answer.type = want->type;
+    m->answer.found = entry != NULL;
+    if (entry) {
+        uint64_t now = binding_now(b);
+        m->answer.incarnation = entry->holder.incarnation;
+        m->answer.life_s = entry->expires > now ? (uint32_t)((entry->expires - now) / SECOND) : 0;
+        m->answer.holder = entry->signed_holder;
+        m->answer.endpoint_count = entry->count;
+        memcpy(m->answer.endpoint, entry->endpoint, sizeof entry->endpoint);
+    }
+    if (b->host.send(b->host.arg, to, m) == 0)
+        b->counts.answers_sent++;
+    free(m);
+}
+
+static struct forward *forward_find(const struct binding *b, const struct tag *query)
+{
+    for (struct forward *f = b->forwards; f; f = f->next)
+        if (tag_equal(&f->query, query))
+            return f;
+    return NULL;
+}
+
+/* Nobody downstream said yes in time. */
+static void forward_expire(void *arg)
+{
+    struct forward *f = arg;
+    answer(f->b, &f->origin, &f->query, &f->want, NULL);
+    forward_drop(f);
+}
+
+static struct forward *forward_new(struct binding *b, const struct node_id *from, const struct msg_query *q,
+                                   const struct binding_want *want)
+{
+    struct forward *f = b->outstanding < QUERIES_MAX ? calloc(1, sizeof *f) : NULL;
+    if (!f)
+        return NULL;
+    f->b = b;
+    f->query = q->query;
+    f->pipe = q->pipe;
+    f->want = *want;
+    f->origin = *from;
+    timer_init(&f->timer, forward_expire, f);
+    f->next = b->forwards;
+    b->forwards = f;
+    b->outstanding++;
+    binding_timer(b, &f->timer, binding_now(b) + QUERY_TIMEOUT / 2);
+    return f;
+}
+
+/* Passes a query on: to the wanted peers we are linked to, or to a few others when anyone will do. False: there is nobody. */
+static bool pass_on(struct binding *b, const struct node_id *from, const struct msg *m, const struct binding_want *want)
+{
+    const struct msg_query *q = &m->query;
+    if (q->hops == 0 || q->visited_count >= QUERY_VISITED_MAX)
+        return false;
+    struct forward *f = forward_new(b, from, q, want);
+    struct msg *copy = malloc(sizeof *copy);
+    if (f && copy) {
+        *copy = *m;
+        copy->query.hops--;
+        copy->query.visited[copy->query.visited_count++] = b->host.self;
+        struct node_id peer[FAN_OUT];
+        size_t n = 0;
+        if (!want->owned || !binding_ask(b, &f->asked, &want->owner, copy))
+            n = binding_others(b, &f->asked, &copy->query, peer);
+        for (size_t i = 0; i < n; i++)
+            if (!id_equal(&peer[i], from))
+                binding_ask(b, &f->asked, &peer[i], copy);
+        b->counts.forwarded += f->asked.count;
+    }
+    free(copy);
+    if (f && f->asked.count > 0)
+        return true;
+    if (f)
+        forward_drop(f);
+    return false;
+}
+
+static bool seen_before(const struct binding *b, const struct msg_query *q)
+{
+    for (size_t i = 0; i < q->visited_count; i++)
+        if (id_equal(&q->visited[i], &b->host.self))
+            return true;
+    return forward_find(b, &q->query) != NULL;
+}
+
+void binding_on_query(struct binding *b, const struct node_id *from, const struct msg *m)
+{
+    const struct msg_query *q = &m->query;
+    b->counts.queries_heard++;
+    if (seen_before(b, q))
+        return;
+    struct binding_want want = {
+        .pipe = q->pipe, .type = q->type, .transport = q->transport, .owned = q->wanted_count > 0, .owner = q->wanted[0]};
+    struct pipe_entry local;
+    if (binding_local(b, &want, &local))
+        answer(b, from, &q->query, &want, &local);
+    else if (!pass_on(b, from, m, &want))
+        answer(b, from, &q->query, &want, binding_cached(b, &want));
+}
+
+/* ---- answers */
+
+static bool endpoint_in(const struct endpoint *e, const struct record *record)
+{
+    for (size_t i = 0; i < record->endpoint_count; i++)
+        if (record->endpoint[i].scope == e->scope && strcmp(record->endpoint[i].text, e->text) == 0)
+            return true;
+    return false;
+}
+
+/* Checks a positive answer to a question and turns it into an entry. */
+static int entry_from(struct binding *b, const struct binding_want *want, const struct msg_answer *a, struct pipe_entry *entry)
+{
+    memset(entry, 0, sizeof *entry);
+    int err = b->host.take_record(b->host.arg, &a->holder, &entry->holder);
+    if (err)
+        return err;
+    if (want->owned && !id_equal(&entry->holder.id, &want->owner))
+        return ERR_VERIFY;
+    if (entry->holder.incarnation != a->incarnation || a->endpoint_count == 0 || a->type != want->type)
+        return ERR_VERIFY;
+    for (size_t i = 0; i < a->endpoint_count; i++) {
+        const struct endpoint *e = &a->endpoint[i];
+        if (!endpoint_in(e, &entry->holder) || (want->transport != TRANSPORT_ANY && e->transport != want->transport))
+            return ERR_VERIFY;
+        entry->endpoint[i] = *e;
+    }
+    entry->pipe = want->pipe;
+    entry->type = want->type;
+    entry->transport = want->transport;
+    entry->signed_holder = a->holder;
+    entry->count = a->endpoint_count;
+    entry->expires = binding_now(b) + a->life_s * SECOND;
+    return 0;
+}
+
+/* Notes a "no". False when this peer was not asked. */
+static bool note_refusal(struct asked *asked, const struct node_id *from, bool refused)
+{
+    for (size_t i = 0; i < asked->count; i++)
+        if (id_equal(&asked->peer[i], from)) {
+            asked->refused[i] = refused;
+            return true;
+        }
+    return false;
+}
+
+static void answer_to_us(struct resolve *r, const struct node_id *from, const struct msg_answer *a)
+{
+    struct binding *b = r->b;
+    struct pipe_entry entry;
+    if (!note_refusal(&r->asked, from, true) || (a->found && entry_from(b, &r->want, a, &entry) != 0)) {
+        b->counts.answers_refused++;
+        return;
+    }
+    if (a->found) {
+        pipe_cache_put(&b->cache, &entry);
+        resolve_found(r, &entry, from, false);
+        return;
+    }
+    pipe_cache_drop(&b->cache, &r->want.pipe);
+    if (!asked_all_refused(&r->asked))
+        return;
+    bool asked_owner = r->want.owned && id_equal(from, &r->want.owner);
+    size_t before = r->asked.count;
+    if (!r->wide && !asked_owner)
+        resolve_widen(r);
+    if (r->asked.count == before)
+        resolve_failed(r, ERR_NOT_FOUND); /* the owner itself, or everyone we could ask, says no */
+}
+
+static void answer_to_pass(struct forward *f, const struct node_id *from, const struct msg_answer *a)
+{
+    struct binding *b = f->b;
+    struct pipe_entry entry;
+    if (!note_refusal(&f->asked, from, true) || (a->found && entry_from(b, &f->want, a, &entry) != 0)) {
+        b->counts.answers_refused++;
+        return;
+    }
+    if (a->found)
+        pipe_cache_put(&b->cache, &entry);
+    else if (!asked_all_refused(&f->asked))
+        return;
+    answer(b, &f->origin, &f->query, &f->want, a->found ? &entry : NULL);
+    forward_drop(f);
+}
+
+void binding_on_answer(struct binding *b, const struct node_id *from, const struct msg *m)
+{
+    const struct msg_answer *a = &m->answer;
+    for (struct resolve *r = b->resolves; r; r = r->next)
+        if (tag_equal(&r->query, &a->query) && tag_equal(&r->want.pipe, &a->pipe)) {
+            answer_to_us(r, from, a);
+            return;
+        }
+    struct forward *f = forward_find(b, &a->query);
+    if (f && tag_equal(&f->pipe, &a->pipe))
+        answer_to_pass(f, from, a);
+    else
+        b->counts.answers_refused++; /* late, or never asked */
+}
+
+void binding_counts(const struct binding *b, struct binding_counts *out)
+{
+    *out = b->counts;
+    out->cached = (uint32_t)b->cache.count;
+}
