@@ -241,18 +241,29 @@ static void find_largest(const char *folder, char *largest, uint64_t *size)
     free(list);
 }
 
-void spoil_largest(const char *folder, uint64_t at)
+static unsigned char byte_at(const char *path, uint64_t at)
+{
+    unsigned char byte = 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    assert_true(fd >= 0);
+    assert_int_equal(pread(fd, &byte, 1, (off_t)at), 1);
+    close(fd);
+    return byte;
+}
+
+void spoil_largest(const char *folder, const char *like, uint64_t at)
 {
     char path[PATH_ROOM] = "";
     uint64_t size = 0;
-    unsigned char byte;
 
     find_largest(folder, path, &size);
     assert_true(size > at);
-    int fd = open(path, O_RDWR | O_CLOEXEC);
-    assert_true(fd >= 0);
-    assert_int_equal(pread(fd, &byte, 1, (off_t)at), 1);
+    unsigned char byte = byte_at(path, at);
+    assert_int_equal(byte, byte_at(like, at));
     byte ^= 1;
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
     assert_int_equal(pwrite(fd, &byte, 1, (off_t)at), 1);
     close(fd);
 }

@@ -20,8 +20,8 @@ void tree_make(const char *path, unsigned count);
 /* Are both the same: kinds, names, content, permission bits, modification times, link targets? Prints the first difference. */
 bool tree_same(const char *a, const char *b);
 
-/* Changes one byte at an offset of the largest file anywhere in the folder. */
-void spoil_largest(const char *folder, uint64_t at);
+/* Changes one byte, so far the same as in the file `like`, at an offset of the largest file anywhere in the folder. */
+void spoil_largest(const char *folder, const char *like, uint64_t at);
 
 /* A file system of its own at `path`, which is made; false when this user may not mount. */
 bool small_disk(const char *path, uint64_t bytes);

@@ -45,7 +45,7 @@ static void get_brings_a_tree_just_as_it_is(void **state)
     bob_shares(rig, rig_path(rig, "tree"));
     weft(rig, "anna", "get", "bob:tree", rig_path(rig, "inbox"), NULL);
     assert_status(rig_last(rig), 0);
-    assert_says(rig_last(rig), "309 files, ");
+    assert_says(rig_last(rig), "311 files, ");
     assert_true(tree_same(rig_path(rig, "tree"), rig_path(rig, "inbox/tree")));
     assert_int_equal(rmdir(rig_path(rig, "inbox")), -1);
     files_remove(rig_path(rig, "inbox/tree"));
@@ -63,7 +63,7 @@ static void get_again_moves_nothing(void **state)
     assert_true(json_last(rig_last(rig), "bytes_moved") > 0);
     assert_get(rig, "bob:tree", rig_path(rig, "inbox"), 0);
     assert_int_equal(json_last(rig_last(rig), "bytes_moved"), 0);
-    assert_int_equal(json_last(rig_last(rig), "present"), 109);
+    assert_int_equal(json_last(rig_last(rig), "present"), 111); /* links too */
 }
 
 static void get_takes_a_part_of_a_share_and_gives_it_a_name(void **state)
@@ -140,7 +140,7 @@ static void get_dry_run_writes_nothing(void **state)
     bob_shares(rig, rig_path(rig, "tree"));
     weft(rig, "anna", "get", "--dry-run", "bob:tree", rig_path(rig, "inbox"), NULL);
     assert_status(rig_last(rig), 0);
-    assert_says(rig_last(rig), "69 files");
+    assert_says(rig_last(rig), "71 files");
     assert_int_equal(rmdir(rig_path(rig, "inbox")), 0);
 }
 
@@ -267,10 +267,10 @@ static void p20_no_space_says_so_and_loses_nothing(void **state)
 /* Overwrites a file for ever, each time with bytes of one value. In a process of its own. */
 static void keep_changing(const char *path)
 {
-    char *bytes = malloc(MIB);
+    static char bytes[MIB];
     int fd = open(path, O_WRONLY | O_CLOEXEC);
 
-    for (int version = 1; bytes && fd >= 0; version = version % 255 + 1) {
+    for (int version = 1; fd >= 0; version = version % 255 + 1) {
         memset(bytes, version, MIB);
         for (uint64_t at = 0; at < VERSION_BYTES; at += MIB)
             if (pwrite(fd, bytes, MIB, (off_t)at) != (ssize_t)MIB)
@@ -297,7 +297,7 @@ static void p33_a_file_that_changes_is_never_a_mix(void **state)
     free(bytes);
     if (!file_there(rig_path(rig, "inbox/changing"))) {
         assert_true(process_wait(rig_last(rig)) != 0);
-        assert_says(rig_last(rig), "changed");
+        assert_says(rig_last(rig), "while it was read");
         return;
     }
     char *text = file_text(rig_path(rig, "inbox/changing"));

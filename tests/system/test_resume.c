@@ -139,7 +139,7 @@ static void p38_staged_bytes_are_verified(void **state)
     process_kill(anna, SIGKILL);
     process_wait(anna);
     process_wait(get);
-    spoil_largest(rig_path(rig, "inbox"), (uint64_t)MIB);
+    spoil_largest(rig_path(rig, "inbox"), rig_path(rig, "big"), (uint64_t)MIB);
     node_start(rig, "anna");
     node_meets(rig, "anna", "bob");
     weft(rig, "anna", "get", "bob:big", rig_path(rig, "inbox"), NULL);
