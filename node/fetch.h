@@ -41,6 +41,7 @@ struct receiving {
     struct manifest *list;
     struct list_views views;
     struct plan *plan;
+    uint8_t *todo;            /* bit per entry: what is to be fetched or made */
     uint8_t *dirs;            /* bit per entry: folders that get their metadata at the end */
     uint64_t limit;           /* content bytes that may be stored, holes aside */
     uint64_t holes;           /* at least so much of the content is holes */
@@ -60,7 +61,9 @@ bool receive_fatal(int err);
 /* The list: from the wire into rx->list, all of it, checked against itself and the limit. Nothing is written but the
  * list. Errors are told by transfer_fail, as below. (fetch_list.c) */
 bool receive_list(struct receiving *rx);
-/* Compares the list with the destination, makes folders and links, plans files. (fetch_prepare.c) */
+/* Compares the list with the destination: rx->todo. Nothing is written. (fetch_check.c) */
+bool receive_check(struct receiving *rx);
+/* Makes folders and links, plans files. (fetch_prepare.c) */
 bool receive_prepare(struct receiving *rx);
 /* Mode and mtime of folders, deepest first. (fetch_prepare.c) */
 bool receive_finish_dirs(struct receiving *rx);

@@ -1,7 +1,7 @@
 /* A receive from its first to its last byte, once the streams are up.
  *
  * Order: the stage and the list are opened, then the thread is confined to destination and spool (S61) and with it all threads
- * it starts; the whole list is received and checked; folders and links are made; all streams fetch; folders get
+ * it starts; the whole list is received and checked, against itself and against what is there; folders and links are made; all streams fetch; folders get
  * their metadata; the sender is told that it is done. Whatever goes wrong, what was staged is kept, and found again by
  * the same command. */
 #include "fetch.h"
@@ -55,11 +55,22 @@ static int open_all(struct receiving *rx, struct fault *fault)
 
 static int make_plan(struct receiving *rx, struct fault *fault)
 {
+    rx->todo = calloc(manifest_count(rx->list) / 8 + 1, 1);
     rx->dirs = calloc(manifest_count(rx->list) / 8 + 1, 1);
-    if (rx->dirs == NULL || plan_new(rx->list, rx->t->streams, &rx->plan) != 0)
+    if (rx->todo == NULL || rx->dirs == NULL || plan_new(rx->list, rx->t->streams, &rx->plan) != 0)
         return fault_set(fault, ERR_NOMEM, "out of memory for a list of %u files", manifest_count(rx->list));
     transfer_set_plan(rx->t, rx->plan);
     return list_views_make(&rx->views, rx->list, rx->t->streams, fault);
+}
+
+/* Folders, links, files, metadata. */
+static bool fill(struct receiving *rx)
+{
+    if (!receive_prepare(rx))
+        return false;
+    atomic_store(&rx->t->progress->phase, TRANSFER_DATA);
+    transfer_run(rx->t, receive_stream, rx);
+    return !transfer_stopped(rx->t) && receive_finish_dirs(rx);
 }
 
 /* All but opening and closing. True when all has been placed that could be. */
@@ -73,13 +84,8 @@ static bool receive_all(struct receiving *rx)
         fetch_give_up(rx->t, &rx->t->stream[0], &fault);
         return false;
     }
-    if (!receive_prepare(rx))
+    if (!receive_check(rx) || (!rx->r->dry_run && !fill(rx)))
         return false;
-    if (!rx->r->dry_run) {
-        transfer_run(rx->t, receive_stream, rx);
-        if (transfer_stopped(rx->t) || !receive_finish_dirs(rx))
-            return false;
-    }
     for (unsigned i = 0; i < rx->t->streams; i++)
         fetch_done(&rx->t->stream[i]);
     return true;
@@ -122,6 +128,7 @@ void fetch_receive(struct transfer *t)
     transfer_set_plan(t, NULL);
     plan_free(rx.plan);
     list_views_free(&rx.views);
+    free(rx.todo);
     free(rx.dirs);
     stage_close(rx.stage, done && !t->r->dry_run);
     conclude(&rx, done, stage);
