@@ -284,8 +284,8 @@ static void refuse(struct link *link, const struct msg *m, int err)
 void core_message(struct core *core, link_no no, const void *bytes, size_t n)
 {
     struct link *link = link_find(core, no);
-    struct msg *m = link && !core->stopping ? malloc(sizeof *m) : NULL;
-    if (!m)
+    struct msg *m = &core->incoming;
+    if (!link || core->stopping)
         return;
     link->heard_at = core_now(core);
     int err = bucket_take(&link->messages, link->heard_at) ? msg_decode(bytes, n, m) : ERR_LIMIT;
@@ -293,7 +293,6 @@ void core_message(struct core *core, link_no no, const void *bytes, size_t n)
         refuse(link, m, err);
     else
         dispatch(link, m);
-    free(m);
     link = link_find(core, no);
     if (link && link->strikes >= LINK_STRIKES_MAX)
         link_close(link, BYE_REFUSED);

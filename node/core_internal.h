@@ -24,6 +24,7 @@ bool bucket_take(struct bucket *b, uint64_t now);
 
 /* ---- links */
 
+#define LINK_BUCKETS 256
 #define LINK_STRIKES_MAX 3 /* malformed messages before a link is dropped */
 
 enum link_state { LINK_DIALLING, LINK_ACCEPTED, LINK_UP, LINK_STATES };
@@ -32,6 +33,7 @@ struct race;
 
 struct link {
     struct link *next;
+    struct link *same_bucket; /* of core->by_number */
     struct core *core;
     link_no no;
     struct state state;
@@ -197,6 +199,7 @@ struct core {
     uint64_t beat;
 
     struct link *links; /* newest first */
+    struct link *by_number[LINK_BUCKETS];
     struct race *races;
     uint32_t link_count;
     link_no next_link;
@@ -224,6 +227,9 @@ struct core {
 
     struct call *calls;
     uint64_t refused_messages;
+
+    struct msg incoming;              /* the message in hand: too large for a stack */
+    uint8_t outgoing[MSG_BYTES_MAX];  /* the one being encoded */
 };
 
 uint64_t core_now(const struct core *core);

@@ -36,12 +36,17 @@ static void link_free(struct link *link);
 
 /* ---- finding */
 
+static struct link **bucket_of(struct core *core, link_no no)
+{
+    return &core->by_number[(no ^ (no & LINK_INBOUND ? LINK_BUCKETS / 2 : 0)) % LINK_BUCKETS];
+}
+
 struct link *link_find(struct core *core, link_no no)
 {
-    for (struct link *l = core->links; l; l = l->next)
-        if (l->no == no)
-            return l;
-    return NULL;
+    struct link *l = *bucket_of(core, no);
+    while (l && l->no != no)
+        l = l->same_bucket;
+    return l;
 }
 
 struct link *link_to(struct core *core, const struct peer *peer)
@@ -94,15 +99,10 @@ size_t endpoints_usable(struct core *core, const struct record *record, struct e
 
 int link_send(struct link *link, const struct msg *m)
 {
-    uint8_t *buf = malloc(MSG_BYTES_MAX);
+    struct core *core = link->core;
     size_t n;
-    if (!buf)
-        return ERR_NOMEM;
-    int err = msg_encode(m, buf, MSG_BYTES_MAX, &n);
-    if (!err)
-        err = link->core->port->send(link->core->port->self, link->no, buf, n);
-    free(buf);
-    return err;
+    int err = msg_encode(m, core->outgoing, sizeof core->outgoing, &n);
+    return err ? err : core->port->send(core->port->self, link->no, core->outgoing, n);
 }
 
 void link_error(struct link *link, uint64_t request, int code, const char *text)
@@ -163,6 +163,8 @@ static struct link *link_new(struct core *core, link_no no, struct peer *peer)
         peer->busy++;
     link->next = core->links;
     core->links = link;
+    link->same_bucket = *bucket_of(core, no);
+    *bucket_of(core, no) = link;
     core->link_count++;
     if (core->heartbeat.slot == TIMER_IDLE)
         core_timer(core, &core->heartbeat, HEARTBEAT);
@@ -176,6 +178,9 @@ static void link_free(struct link *link)
     while (*at != link)
         at = &(*at)->next;
     *at = link->next;
+    for (at = bucket_of(core, link->no); *at != link;)
+        at = &(*at)->same_bucket;
+    *at = link->same_bucket;
     core->link_count--;
     if (link->peer) {
         link->peer->busy--;
