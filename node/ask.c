@@ -110,7 +110,7 @@ static void ask_refused(struct ask *a, const struct msg *m)
     char label[NAME_MAX_BYTES + 1], text[ERROR_TEXT_MAX * 4 + 1];
     struct fault fault;
     peer_label(a->link->peer, label);
-    fault_set(&fault, m->error.code, "%s: %s", label, escape(m->error.text, strlen(m->error.text), text, sizeof text));
+    fault_set(&fault, (int)m->error.code, "%s: %s", label, escape(m->error.text, strlen(m->error.text), text, sizeof text));
     ask_end(a, NULL, &fault);
 }
 

@@ -248,7 +248,7 @@ static void folder_listed(void *arg, const struct msg *m, const struct fault *fa
         struct row *row = row_new("item");
         if (row) {
             row_data(row, "path", b->path, strlen(b->path));
-            row_text(row, "code", err_name(fault->code));
+            row_text(row, "code", err_name((int)fault->code));
             row_text(row, "text", fault->text);
         }
         call_row(b->call, row);

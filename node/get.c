@@ -254,7 +254,7 @@ static void item_failed(struct receive *r, const char *path, const struct fault 
     if (!row)
         return;
     row_data(row, "path", path, strlen(path));
-    row_text(row, "code", err_name(fault->code));
+    row_text(row, "code", err_name((int)fault->code));
     row_text(row, "text", fault->text);
     call_row(g->call, row);
 }

@@ -36,7 +36,7 @@ void call_fail(struct call *call, const struct fault *fault)
 {
     struct row *row = row_new("error");
     if (row) {
-        row_text(row, "code", err_name(fault->code));
+        row_text(row, "code", err_name((int)fault->code));
         row_text(row, "text", fault->text);
     }
     call_row(call, row);
