@@ -103,6 +103,21 @@ static bool seen_before(const struct binding *b, const struct msg_query *q)
     return forward_find(b, &q->query) != NULL;
 }
 
+/* Of several wanted peers any will do: ourselves, else one that we are linked to, else the first. */
+static const struct node_id *choose_wanted(struct binding *b, const struct msg_query *q)
+{
+    struct node_id linked[LINKS_MAX];
+    size_t count = q->wanted_count > 1 ? b->host.linked(b->host.arg, linked, LINKS_MAX) : 0;
+    for (size_t i = 0; i < q->wanted_count; i++)
+        if (id_equal(&q->wanted[i], &b->host.self))
+            return &q->wanted[i];
+    for (size_t i = 0; i < q->wanted_count; i++)
+        for (size_t k = 0; k < count; k++)
+            if (id_equal(&q->wanted[i], &linked[k]))
+                return &q->wanted[i];
+    return &q->wanted[0];
+}
+
 void binding_on_query(struct binding *b, const struct node_id *from, const struct msg *m)
 {
     const struct msg_query *q = &m->query;
@@ -110,7 +125,7 @@ void binding_on_query(struct binding *b, const struct node_id *from, const struc
     if (seen_before(b, q))
         return;
     struct binding_want want = {
-        .pipe = q->pipe, .type = q->type, .transport = q->transport, .owned = q->wanted_count > 0, .owner = q->wanted[0]};
+        .pipe = q->pipe, .type = q->type, .transport = q->transport, .owned = q->wanted_count > 0, .owner = *choose_wanted(b, q)};
     struct pipe_entry local;
     if (binding_local(b, &want, &local))
         answer(b, from, &q->query, &want, &local);
