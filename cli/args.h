@@ -26,11 +26,11 @@ enum complete {
 };
 
 struct option {
-    char letter; /* 0: none */
     const char *name;
     const char *value; /* what its argument is called; NULL: a flag */
     const char *help;  /* one sentence, without the full stop */
     enum complete complete;
+    char letter; /* 0: none */
     bool repeats;
 };
 

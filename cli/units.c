@@ -82,7 +82,6 @@ struct units_text units_time(int64_t seconds)
 
 struct units_text units_mode(const char *kind, uint64_t mode)
 {
-    static const char letters[] = "rwxrwxrwx";
     struct units_text text = {{0}};
 
     text.s[0] = '-';
@@ -93,7 +92,7 @@ struct units_text units_mode(const char *kind, uint64_t mode)
     else if (strcmp(kind, "file") != 0)
         text.s[0] = '?';
     for (unsigned i = 0; i < 9; i++)
-        text.s[1 + i] = mode & (0400u >> i) ? letters[i] : '-';
+        text.s[1 + i] = "-rwxrwxrwx"[mode & (0400u >> i) ? 1 + i : 0];
     return text;
 }
 

@@ -12,13 +12,17 @@ struct doctor {
     unsigned errors, warnings;
 };
 
+static const struct {
+    const char *level, *tint;
+} levels[] = {{"ok", TINT_GREEN}, {"note", TINT_DIM}, {"warning", TINT_YELLOW}, {"error", TINT_RED}};
+
+/* The tint of a level; NULL for one that this release does not know. */
 static const char *tint_of(const char *level)
 {
-    if (strcmp(level, "error") == 0)
-        return TINT_RED;
-    if (strcmp(level, "warning") == 0)
-        return TINT_YELLOW;
-    return strcmp(level, "ok") == 0 ? TINT_GREEN : TINT_DIM;
+    for (size_t i = 0; i < sizeof levels / sizeof *levels; i++)
+        if (strcmp(levels[i].level, level) == 0)
+            return levels[i].tint;
+    return NULL;
 }
 
 static void show_check(struct cli *cli, const struct weft_row *row, const char *level)
@@ -46,8 +50,7 @@ static void on_row(void *arg, const struct weft_row *row)
     doctor->errors += strcmp(level, "error") == 0;
     doctor->warnings += strcmp(level, "warning") == 0;
     if (!doctor->cli->json)
-        show_check(doctor->cli, row,
-                   strcmp(level, "ok") && strcmp(level, "note") && strcmp(level, "warning") ? "error" : level);
+        show_check(doctor->cli, row, tint_of(level) ? level : "note");
 }
 
 int cli_verb_doctor(struct cli *cli)

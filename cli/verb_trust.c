@@ -59,7 +59,7 @@ static int confirm(struct cli *cli, const struct peerlist_peer *peer)
         return send(cli, peer->id);
     fprintf(cli->err, "%s has the fingerprint\n\n    %s\n\nIt must be what weft id shows there.\n",
             escape(peer->name, strlen(peer->name), shown, sizeof shown), fingerprint_of(peer->id).s);
-    if (!prompt_yes(cli, "Is it the same?"))
+    if (!prompt_yes(cli, "Is it the same? [y/N] "))
         return cli_fail(cli, ERR_REFUSED, "not confirmed; nothing was changed");
     return send(cli, peer->id);
 }

@@ -3,82 +3,78 @@
 
 #include <string.h>
 
-#define END                                          \
-    {                                                \
-        0, NULL, NULL, NULL, COMPLETE_NOTHING, false \
-    }
 #define DRY_RUN                                                                                 \
     {                                                                                           \
-        'n', "dry-run", NULL, "Change nothing, say what would be done", COMPLETE_NOTHING, false \
+        "dry-run", NULL, "Change nothing, say what would be done", COMPLETE_NOTHING, 'n', false \
     }
 
 static const struct option globals[] = {
-    {0, "home", "DIR", "The state folder of the node to use; default $WEFT_HOME, else by XDG", COMPLETE_FOLDER, false},
-    {0, "json", NULL, "Print JSON as weft-json(5) describes it", COMPLETE_NOTHING, false},
-    {'q', "quiet", NULL, "No progress and no messages but errors", COMPLETE_NOTHING, false},
-    {'v', "verbose", NULL, "Say more; twice: still more", COMPLETE_NOTHING, true},
-    {0, "color", "auto|always|never", "Colours; auto: on a terminal, unless NO_COLOR is set", COMPLETE_CHOICE, false},
-    {'h', "help", NULL, "Show the verb's help", COMPLETE_NOTHING, false},
-    {0, "version", NULL, "Show the version", COMPLETE_NOTHING, false},
-    END,
+    {"home", "DIR", "The state folder of the node to use; default $WEFT_HOME, else by XDG", COMPLETE_FOLDER, 0, false},
+    {"json", NULL, "Print JSON as weft-json(5) describes it", COMPLETE_NOTHING, 0, false},
+    {"quiet", NULL, "No progress and no messages but errors", COMPLETE_NOTHING, 'q', false},
+    {"verbose", NULL, "Say more; twice: still more", COMPLETE_NOTHING, 'v', true},
+    {"color", "auto|always|never", "Colours; auto: on a terminal, unless NO_COLOR is set", COMPLETE_CHOICE, 0, false},
+    {"help", NULL, "Show the verb's help", COMPLETE_NOTHING, 'h', false},
+    {"version", NULL, "Show the version", COMPLETE_NOTHING, 0, false},
+    {.name = NULL},
 };
 
-static const struct option none[] = {END};
-static const struct option dry_run[] = {DRY_RUN, END};
+static const struct option none[] = {{.name = NULL}};
+static const struct option dry_run[] = {DRY_RUN, {.name = NULL}};
 
 static const struct option up[] = {
-    {0, "name", "NAME", "The node's name; default: the one of before, else the host's", COMPLETE_NOTHING, false},
-    {0, "listen", "ENDPOINT", "Listen there, such as tcp://*:9339; default: every interface, a free port", COMPLETE_NOTHING,
+    {"name", "NAME", "The node's name; default: the one of before, else the host's", COMPLETE_NOTHING, 0, false},
+    {"listen", "ENDPOINT", "Listen there, such as tcp://*:9339; default: every interface, a free port", COMPLETE_NOTHING, 0,
      true},
-    {0, "peer", "ENDPOINT", "A node to begin with, as ENDPOINT or ID@ENDPOINT", COMPLETE_NOTHING, true},
-    {0, "interface", "IF", "Use only this network interface", COMPLETE_NOTHING, true},
-    {0, "no-beacon", NULL, "Neither send nor hear beacons on the local network", COMPLETE_NOTHING, false},
-    {0, "beacon-port", "N", "UDP port of the beacons; default 9338", COMPLETE_NOTHING, false},
-    {0, "role", "relay,hub", "Also serve others as a relay, a hub, or both", COMPLETE_NOTHING, true},
-    {0, "detach", NULL, "Return as soon as the node is ready; it goes on in the background", COMPLETE_NOTHING, false},
-    END,
+    {"peer", "ENDPOINT", "A node to begin with, as ENDPOINT or ID@ENDPOINT", COMPLETE_NOTHING, 0, true},
+    {"interface", "IF", "Use only this network interface", COMPLETE_NOTHING, 0, true},
+    {"no-beacon", NULL, "Neither send nor hear beacons on the local network", COMPLETE_NOTHING, 0, false},
+    {"beacon-port", "N", "UDP port of the beacons; default 9338", COMPLETE_NOTHING, 0, false},
+    {"role", "relay,hub", "Also serve others as a relay, a hub, or both", COMPLETE_NOTHING, 0, true},
+    {"detach", NULL, "Return as soon as the node is ready; it goes on in the background", COMPLETE_NOTHING, 0, false},
+    {.name = NULL},
 };
 
 static const struct option ping[] = {
-    {'c', "count", "N", "How many to send; default 4", COMPLETE_NOTHING, false},
-    END,
+    {"count", "N", "How many to send; default 4", COMPLETE_NOTHING, 'c', false},
+    {.name = NULL},
 };
 
 static const struct option invite[] = {
-    {0, "expire", "TIME", "How long the ticket is good, such as 30s, 10m or 1h; default 10m", COMPLETE_NOTHING, false},
-    END,
+    {"expire", "TIME", "How long the ticket is good, such as 30s, 10m or 1h; default 10m", COMPLETE_NOTHING, 0, false},
+    {.name = NULL},
 };
 
 static const struct option trust[] = {
-    {'y', "yes", NULL, "Do not ask: the fingerprint has been compared", COMPLETE_NOTHING, false},
-    END,
+    {"yes", NULL, "Do not ask: the fingerprint has been compared", COMPLETE_NOTHING, 'y', false},
+    {.name = NULL},
 };
 
 static const struct option share[] = {
-    {0, "as", "NAME", "The share's name; default: the last part of PATH", COMPLETE_NOTHING, false},
-    {0, "to", "PEER,...", "Only these peers may read it; default: every trusted peer", COMPLETE_PEER, true},
-    {0, "public", NULL, "Anyone on the network may read it, trusted or not", COMPLETE_NOTHING, false},
-    {0, "writable", NULL, "Those who may read it may also change it", COMPLETE_NOTHING, false},
+    {"as", "NAME", "The share's name; default: the last part of PATH", COMPLETE_NOTHING, 0, false},
+    {"to", "PEER,...", "Only these peers may read it; default: every trusted peer", COMPLETE_PEER, 0, true},
+    {"public", NULL, "Anyone on the network may read it, trusted or not", COMPLETE_NOTHING, 0, false},
+    {"writable", NULL, "Those who may read it may also change it", COMPLETE_NOTHING, 0, false},
     DRY_RUN,
-    END,
+    {.name = NULL},
 };
 
 static const struct option ls[] = {
-    {'l', "long", NULL, "With mode, size and time, or with kind, size and audience", COMPLETE_NOTHING, false},
-    {'R', "recursive", NULL, "Also what lies in folders, however deep", COMPLETE_NOTHING, false},
-    END,
+    {"long", NULL, "With mode, size and time, or with kind, size and audience", COMPLETE_NOTHING, 'l', false},
+    {"recursive", NULL, "Also what lies in folders, however deep", COMPLETE_NOTHING, 'R', false},
+    {.name = NULL},
 };
 
 static const struct option get[] = {
-    {0, "if-exists", "refuse|skip|rename|overwrite", "What to do about a file that is already there; default refuse",
-     COMPLETE_CHOICE, false},
+    {"if-exists", "refuse|skip|rename|overwrite", "What to do about a file that is already there; default refuse",
+     COMPLETE_CHOICE, 0, false},
     DRY_RUN,
-    END,
+    {.name = NULL},
 };
 
 static const struct option help[] = {
-    {0, "man", "FILE", "Print the man page that FILE is the template of", COMPLETE_FILE, false},
-    END,
+    {"man", "FILE", "Print the man page that FILE is the template of", COMPLETE_FILE, 0, false},
+    {.name = NULL},
 };
 
 #define MANY 4096

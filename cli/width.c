@@ -43,7 +43,7 @@ const char *width_cut(const char *text, size_t columns, char *out, size_t cap)
             break;
     }
     memcpy(out, text, at);
-    strcpy(out + at, dots);
+    memcpy(out + at, dots, strlen(dots) + 1);
     return out;
 }
 
