@@ -33,7 +33,8 @@ struct udp_interface {
     bool loopback;
 };
 
-/* ERR_UNREACHABLE when the kernel gives no datagram socket at all. A beacon port that is taken is only logged: see udp_hears. */
+/* ERR_UNREACHABLE when the kernel gives no datagram socket at all. A beacon port that is taken is only logged: see
+ * udp_hears. */
 int udp_new(const struct udp_config *config, struct udp **udp, struct fault *fault);
 void udp_free(struct udp *udp);
 /* Descriptors to poll for reading; -1 where there is none. They do not change. */

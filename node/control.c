@@ -1,7 +1,7 @@
 /* The control socket. See control.h.
  *
- * An epoll descriptor stands for all sockets, so that the loop polls one. Invariants: (1) a slot is in use when its fd is not -1;
- * (2) EPOLLOUT is asked for just while a queue is not empty; (3) a client is let go of in control_step only, never
+ * An epoll descriptor stands for all sockets, so that the loop polls one. Invariants: (1) a slot is in use when its fd is
+ * not -1; (2) EPOLLOUT is asked for just while a queue is not empty; (3) a client is let go of in control_step only, never
  * inside control_send: the core may be in the middle of its answer. */
 #include "control.h"
 

@@ -1,7 +1,8 @@
 /* The control socket of a home: how programs of this user talk to the node.
  *
- * A SOCK_SEQPACKET socket with one row (base/row.h) a packet. Only processes of our own user are let in. A client's requests are
- * numbered; rows that answer one carry its number. What a client does not read waits up to CLIENT_QUEUE_BYTES; then it is dropped.
+ * A SOCK_SEQPACKET socket with one row (base/row.h) a packet. Only processes of our own user are let in. A client's
+ * requests are numbered; rows that answer one carry its number. What a client does not read waits up to CLIENT_QUEUE_BYTES;
+ * then it is dropped.
  *
  * Everything here belongs to one thread and never blocks. */
 #ifndef WEFT_NODE_CONTROL_H
@@ -24,8 +25,8 @@ struct control_config {
 };
 
 int control_new(const struct control_config *config, struct control **control, struct fault *fault);
-/* Removes the socket: no new clients. Those that are there see an end when control_free closes them, so that they can wait for the
- * node to have let go of its home. */
+/* Removes the socket: no new clients. Those that are there see an end when control_free closes them, so that they can wait
+ * for the node to have let go of its home. */
 void control_shut(struct control *control);
 /* Shuts and closes everything. NULL is fine. */
 void control_free(struct control *control);

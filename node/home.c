@@ -76,8 +76,8 @@ static int check_owner(const struct home *home, struct fault *fault)
         return fault_set(fault, ERR_DENIED, "the home '%s' belongs to another user; choose one of your own with --home",
                          path_text(home->path).s);
     if (st.st_mode & (S_IWGRP | S_IWOTH))
-        return fault_set(fault, ERR_DENIED, "others may write to the home '%s'; type: chmod go-w '%s'",
-                         path_text(home->path).s, path_text(home->path).s);
+        return fault_set(fault, ERR_DENIED, "others may write to the home '%s'; type: chmod go-w '%s'", path_text(home->path).s,
+                         path_text(home->path).s);
     return 0;
 }
 
@@ -120,8 +120,10 @@ int home_lock(struct home *home, struct fault *fault)
     int kept = errno;
     close(fd);
     if (kept == EWOULDBLOCK)
-        return fault_set(fault, ERR_LOCKED, "a node is running on the home '%s' already; 'weft status' shows it, and another node "
-                         "needs a home of its own (--home)", path_text(home->path).s);
+        return fault_set(fault, ERR_LOCKED,
+                         "a node is running on the home '%s' already; 'weft status' shows it, and another node "
+                         "needs a home of its own (--home)",
+                         path_text(home->path).s);
     return fault_errno(fault, kept, "cannot lock '%s'", path_text(home->path).s);
 }
 
@@ -191,8 +193,10 @@ int home_name(struct home *home, const char *wanted, char name[NAME_MAX_BYTES + 
     char known[NAME_MAX_BYTES + 2];
     bool remembered = home_read(home, "name", known, sizeof known) == 0 && name_valid(known);
     if (is_set(wanted) && !name_valid(wanted))
-        return fault_set(fault, ERR_USAGE, "'%s' cannot be a name: 1 to %d bytes without control characters and / : @ \\, not "
-                         "beginning with - or . or a space", path_text(wanted).s, NAME_MAX_BYTES);
+        return fault_set(fault, ERR_USAGE,
+                         "'%s' cannot be a name: 1 to %d bytes without control characters and / : @ \\, not "
+                         "beginning with - or . or a space",
+                         path_text(wanted).s, NAME_MAX_BYTES);
     if (is_set(wanted))
         strcpy(name, wanted);
     else if (remembered)

@@ -1,7 +1,7 @@
 /* The home of a node: the folder with its key, name, database and sockets.
  *
- * Only our own files are believed: a key that others can read or that is a link is refused with a sentence (S15), never repaired in
- * silence. One node at a time holds the lock, from home_lock until home_close. */
+ * Only our own files are believed: a key that others can read or that is a link is refused with a sentence (S15), never
+ * repaired in silence. One node at a time holds the lock, from home_lock until home_close. */
 #ifndef WEFT_NODE_HOME_H
 #define WEFT_NODE_HOME_H
 

@@ -27,12 +27,15 @@ static int judge(const struct home *home, const struct stat *st, struct fault *f
     if (st->st_mode & (S_IRWXG | S_IRWXO))
         return fault_set(fault, ERR_DENIED,
                          "the key '%s/" KEY_FILE "' is open to others, who may have copied it; if nobody has, type: chmod 600 "
-                         "'%s/" KEY_FILE "'; else remove it and the node becomes a new one", path, path);
+                         "'%s/" KEY_FILE "'; else remove it and the node becomes a new one",
+                         path, path);
     if (st->st_nlink != 1)
         return fault_set(fault, ERR_DENIED, "the key '%s/" KEY_FILE "' has a second name elsewhere; it is not used", path);
     if (st->st_size != SEED_BYTES)
-        return fault_set(fault, ERR_DAMAGED, "the key '%s/" KEY_FILE "' is damaged: it should have %d bytes; restore it from a "
-                         "backup, or remove it and the node becomes a new one", path, SEED_BYTES);
+        return fault_set(fault, ERR_DAMAGED,
+                         "the key '%s/" KEY_FILE "' is damaged: it should have %d bytes; restore it from a "
+                         "backup, or remove it and the node becomes a new one",
+                         path, SEED_BYTES);
     return 0;
 }
 

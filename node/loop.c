@@ -1,9 +1,9 @@
 /* The loop. See loop.h.
  *
- * Invariants: (1) the timerfd is set to `armed`, which is never later than the earliest deadline; it may be earlier, and then the
- * loop wakes once for nothing and sets it right; (2) `posted` and its length are touched under `mutex` only; (3) a watch that
- * has ended is freed in a later turn, since zloop may still hold it in this one: timers run first in a turn, and what is set
- * in a run of them fires in the next one. */
+ * Invariants: (1) the timerfd is set to `armed`, which is never later than the earliest deadline; it may be earlier, and
+ * then the loop wakes once for nothing and sets it right; (2) `posted` and its length are touched under `mutex` only; (3) a
+ * watch that has ended is freed in a later turn, since zloop may still hold it in this one: timers run first in a turn, and
+ * what is set in a run of them fires in the next one. */
 #include "loop.h"
 
 #include <czmq.h>

@@ -194,7 +194,8 @@ static int listen_tcp(struct weft_node *node, uint16_t *port, struct fault *faul
     char before[8], now[8], endpoint[ENDPOINT_TEXT], bound[ENDPOINT_TEXT];
     int err = home_read(&node->home, "port", before, sizeof before);
     snprintf(endpoint, sizeof endpoint, "tcp://*:%s", before);
-    if (err || strspn(before, "0123456789") != strlen(before) || strlen(before) < 4 || listen_at(node, endpoint, bound, fault) != 0)
+    if (err || strspn(before, "0123456789") != strlen(before) || strlen(before) < 4 ||
+        listen_at(node, endpoint, bound, fault) != 0)
         err = listen_at(node, "tcp://*:*", bound, fault);
     if (err)
         return err;

@@ -1,5 +1,5 @@
-/* The real port: what the core asks for, done by the loop, the wire, UDP, the actors, the bulk plane and the control socket; and the
- * other way, what happens there, told to the core. See base/port.h. */
+/* The real port: what the core asks for, done by the loop, the wire, UDP, the actors, the bulk plane and the control
+ * socket; and the other way, what happens there, told to the core. See base/port.h. */
 #include "node.h"
 #include "rows.h"
 #include "work.h"

@@ -10,8 +10,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define FILES_WANTED 4096          /* two for each of LINKS_MAX links, streams, and what a transfer has open */
-#define DISK_WANTED (64ull << 20)  /* for the database and spool files */
+#define FILES_WANTED 4096         /* two for each of LINKS_MAX links, streams, and what a transfer has open */
+#define DISK_WANTED (64ull << 20) /* for the database and spool files */
 
 void node_row_endpoints(struct weft_node *node, struct row *row)
 {
@@ -152,7 +152,8 @@ static void check_landlock(const struct checks *c)
     if (version > 0)
         tell(c, "landlock", "ok", NULL, "version %ld: what is fetched is confined to its folder by the kernel too", version);
     else
-        tell(c, "landlock", "note", "nothing needs to be done", "this kernel has none: paths are still checked, by weft itself");
+        tell(c, "landlock", "note", "nothing needs to be done",
+             "this kernel has none: paths are still checked, by weft itself");
 }
 
 void node_check(void *self, uint64_t client)

@@ -103,7 +103,8 @@ static void put_expanded(struct list *list, const struct udp *udp, const char *b
     enum transport transport;
     struct addr a;
     struct udp_interface face[UDP_INTERFACES_MAX];
-    if (endpoint_transport(bound, &transport) != 0 || transport == TRANSPORT_IPC || addr_parse(strstr(bound, "://") + 3, &a) != 0)
+    if (endpoint_transport(bound, &transport) != 0 || transport == TRANSPORT_IPC ||
+        addr_parse(strstr(bound, "://") + 3, &a) != 0)
         return;
     size_t n = udp_interfaces(udp, face, UDP_INTERFACES_MAX);
     bool wildcard = is_any(&a), named = false;

@@ -17,7 +17,8 @@ struct host {
 static int not_a_seed(const char *text, struct fault *fault)
 {
     char shown[160];
-    return fault_set(fault, ERR_USAGE, "'%s' is no address of a peer: it should look like tcp://HOST:PORT or ID@tcp://HOST:PORT",
+    return fault_set(fault, ERR_USAGE,
+                     "'%s' is no address of a peer: it should look like tcp://HOST:PORT or ID@tcp://HOST:PORT",
                      escape(text, strlen(text), shown, sizeof shown));
 }
 

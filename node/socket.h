@@ -4,9 +4,9 @@
 
 #include "identity.h"
 
-#define SOCKET_QUEUE 64       /* messages that wait in each direction of a link: 4 MiB at the most */
-#define SOCKET_LINGER_MS 500  /* how long a closed socket goes on to send what is queued */
-#define SOCKET_ID_BYTES 5     /* of a routing id that ZeroMQ chose: a zero byte and a number */
+#define SOCKET_QUEUE 64      /* messages that wait in each direction of a link: 4 MiB at the most */
+#define SOCKET_LINGER_MS 500 /* how long a closed socket goes on to send what is queued */
+#define SOCKET_ID_BYTES 5    /* of a routing id that ZeroMQ chose: a zero byte and a number */
 
 /* A context for `sockets` sockets. NULL with errno. */
 void *socket_context(int sockets);
@@ -14,8 +14,8 @@ void *socket_context(int sockets);
 /* A socket with all options set, or NULL with errno: never an abort, whatever has run out. */
 void *socket_open(void *context, int type);
 
-/* Makes it speak CURVE and nothing else: as the server that `identity` is, or as its client towards `server`. ERR_MALFORMED when
- * `server` is no valid id; ERR_IO. */
+/* Makes it speak CURVE and nothing else: as the server that `identity` is, or as its client towards `server`. ERR_MALFORMED
+ * when `server` is no valid id; ERR_IO. */
 int socket_keys(void *socket, const struct identity *identity, const struct node_id *server);
 
 /* Drops the rest of a message of several frames. */

@@ -12,8 +12,8 @@
  *     weft_row_set_text (get, "dest", "/home/me");
  *     int code = weft_call (w, get, on_row, NULL, &error);
  *
- * Functions that return int return 0 or a code > 0, whose name is in error.name; pointers are NULL on failure. Unless it says so, no
- * function may be called on one object from two threads at once. */
+ * Functions that return int return 0 or a code > 0, whose name is in error.name; pointers are NULL on failure. Unless it
+ * says so, no function may be called on one object from two threads at once. */
 #ifndef WEFT_H
 #define WEFT_H
 
@@ -78,10 +78,11 @@ WEFT_API int weft_id(const char *home, char *id, size_t cap, struct weft_error *
 WEFT_API struct weft *weft_open(const char *home, struct weft_error *error);
 WEFT_API void weft_close(struct weft *weft);
 /* Sends a request (borrows) and calls on_row for every row of the answer but the closing "error", which becomes the return
- * value and *error. Blocks until the answer has ended. */
+ * value and *error (may be NULL). Blocks until the answer has ended; "down" also until the node has let go of its home. */
 WEFT_API int weft_call(struct weft *weft, const struct weft_row *request, weft_on_row *on_row, void *arg,
                        struct weft_error *error);
-/* Asks the call that another thread is in to stop; it returns with error "cancelled". Safe in a signal handler. */
+/* Asks the call that another thread is in to stop, or the next one when none is; it returns with error "cancelled". Safe in a
+ * signal handler. */
 WEFT_API void weft_cancel(struct weft *weft);
 
 /* ---- running a node */
@@ -90,17 +91,17 @@ struct weft_node;
 
 struct weft_options { /* zeroed: all defaults */
     const char *home;
-    const char *name;               /* default: the one of before, else the host's name */
-    const char *const *listen;      /* endpoints, NULL-terminated; default tcp://*:* and an ipc socket */
-    const char *const *peers;       /* seeds: ENDPOINT or ID@ENDPOINT, NULL-terminated */
-    const char *const *interfaces;  /* only these, NULL-terminated; default all */
-    bool no_beacon;                 /* neither send nor hear beacons */
-    uint16_t beacon_port;           /* default 9338 */
-    bool relay, hub;                /* roles beside the plain one */
-    int log_level;                  /* 0 errors .. 3 debug */
-    void (*log)(void *arg, int level, const char *module, const char *line); /* NULL: none */
-    weft_on_row *event;             /* "ready", "peer", "trust", "transfer", "warning", "stopping"; on the node's thread */
-    void *arg;                      /* for log and event */
+    const char *name;              /* default: the one of before, else the host's name */
+    const char *const *listen;     /* endpoints, NULL-terminated; default tcp on every interface, and an ipc socket */
+    const char *const *peers;      /* seeds: ENDPOINT or ID@ENDPOINT, NULL-terminated */
+    const char *const *interfaces; /* only these, NULL-terminated; default all */
+    bool no_beacon;                /* neither send nor hear beacons */
+    uint16_t beacon_port;          /* default 9338 */
+    bool relay, hub;               /* roles beside the plain one */
+    int log_level;                 /* 0 errors .. 3 debug */
+    void (*log)(void *arg, int level, const char *module, const char *line); /* from any thread; NULL: none */
+    weft_on_row *event; /* "ready", "peer", "trust", "transfer", "warning", "stopping"; on the node's thread */
+    void *arg;          /* for log and event */
 };
 
 /* Starts a node and returns when it is ready. Error "locked" when the home has a node already. */

@@ -1,9 +1,9 @@
 /* The wire. See wire.h.
  *
- * Invariants: (1) a line is in use when its number is not 0, and has either a DEALER (`socket`) or a listener (`at`) with a routing
- * id; (2) an inbound line's messages all carry the User-Id that its first one had; (3) a routing id that was forgotten is ignored
- * for as long as `ignored` remembers it, and is a stranger's after that. A callback may hang up any link, so after each one
- * the line's number is looked at again. */
+ * Invariants: (1) a line is in use when its number is not 0, and has either a DEALER (`socket`) or a listener (`at`) with a
+ * routing id; (2) an inbound line's messages all carry the User-Id that its first one had; (3) a routing id that was
+ * forgotten is ignored for as long as `ignored` remembers it, and is a stranger's after that. A callback may hang up any
+ * link, so after each one the line's number is looked at again. */
 #include "wire.h"
 
 #include "core.h" /* LINK_INBOUND */
@@ -17,9 +17,9 @@
 #include <unistd.h>
 #include <zmq.h>
 
-#define AT_ONCE 64          /* messages of one socket in one turn */
+#define AT_ONCE 64 /* messages of one socket in one turn */
 #define IGNORED_MAX 1024
-#define SOCKETS_SPARE 256   /* beside the links': listeners, ZAP, closed ones that linger */
+#define SOCKETS_SPARE 256 /* beside the links': listeners, ZAP, closed ones that linger */
 #define FULL_WINDOW (7 * SECOND)
 
 struct listener {
@@ -153,8 +153,8 @@ static void count_sent(struct sent *sent, uint64_t now)
     sent->now++;
 }
 
-/* A DEALER cannot send. That is a full queue, unless less was sent lately than fits into one: then its connection is gone, or has
- * taken nothing for so long that it may as well be. libzmq does not say which. */
+/* A DEALER cannot send. That is a full queue, unless less was sent lately than fits into one: then its connection is gone,
+ * or has taken nothing for so long that it may as well be. libzmq does not say which. */
 static int line_full(struct line *line)
 {
     return line->sent.now + line->sent.before > SOCKET_QUEUE ? ERR_FULL : line_lost(line);

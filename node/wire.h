@@ -1,8 +1,8 @@
 /* The wire: every connection between this node and others, as numbered links.
  *
- * One ROUTER for each endpoint that is listened at, one DEALER for each that was dialled (ROUTER to ROUTER loses messages); all with
- * CURVE. Messages are single frames of at most MSG_BYTES_MAX bytes; others are dropped here. What they say is not looked at.
- * Everything belongs to the loop's thread. */
+ * One ROUTER for each endpoint that is listened at, one DEALER for each that was dialled (ROUTER to ROUTER loses messages);
+ * all with CURVE. Messages are single frames of at most MSG_BYTES_MAX bytes; others are dropped here. What they say is not
+ * looked at. Everything belongs to the loop's thread. */
 #ifndef WEFT_NODE_WIRE_H
 #define WEFT_NODE_WIRE_H
 
@@ -38,8 +38,8 @@ int wire_new(const struct wire_config *config, struct wire **wire, struct fault 
 /* Closes everything; waits at most SOCKET_LINGER_MS for what is queued. No more callbacks. NULL is fine. */
 void wire_free(struct wire *wire);
 
-/* Listens at tcp://ADDR:PORT (each may be *), ws://ADDR:PORT or ipc://PATH; `bound` gets what became of it. ERR_USAGE, ERR_EXISTS
- * when it is in use, ERR_FULL. */
+/* Listens at tcp://ADDR:PORT (each may be *), ws://ADDR:PORT or ipc://PATH; `bound` gets what became of it. ERR_USAGE,
+ * ERR_EXISTS when it is in use, ERR_FULL. */
 int wire_listen(struct wire *wire, const char *endpoint, char bound[ENDPOINT_TEXT], struct fault *fault);
 
 /* As the functions of struct port. */

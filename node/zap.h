@@ -1,8 +1,8 @@
 /* Who may shake hands: the ZAP handler (ZeroMQ RFC 27) of one context.
  *
- * Without one, libzmq lets every CURVE key in and forgets which it was. This one lets every key in that comes at a bearable rate from
- * its address (S31), and hands on the key as User-Id, in which messages then carry the proof of who sent them. What a key may do is
- * the core's business. Must stand before any listening socket. */
+ * Without one, libzmq lets every CURVE key in and forgets which it was. This one lets every key in that comes at a bearable
+ * rate from its address (S31), and hands on the key as User-Id, in which messages then carry the proof of who sent them.
+ * What a key may do is the core's business. Must stand before any listening socket. */
 #ifndef WEFT_NODE_ZAP_H
 #define WEFT_NODE_ZAP_H
 

@@ -1,5 +1,5 @@
-/* Nodes inside one process, by libweft alone: they find each other, share, list, fetch; they stop in order; any number of them live
- * side by side. */
+/* Nodes inside one process, by libweft alone: they find each other, share, list, fetch; they stop in order; any number of
+ * them live side by side. */
 #include "weft.h"
 
 #include <arpa/inet.h>
@@ -342,8 +342,12 @@ static void a_seed_is_found(void **state)
     struct weft_error error = {0};
     char home[PATH], endpoint[128] = "";
     const char *const listen[] = {"tcp://127.0.0.1:*", NULL}, *const peers[] = {endpoint, NULL};
-    const struct weft_options seed = {
-        .home = at(w, home, "seed"), .name = "seed", .listen = listen, .no_beacon = true, .event = first_endpoint, .arg = endpoint};
+    const struct weft_options seed = {.home = at(w, home, "seed"),
+                                      .name = "seed",
+                                      .listen = listen,
+                                      .no_beacon = true,
+                                      .event = first_endpoint,
+                                      .arg = endpoint};
     struct weft_node *node = weft_node_start(&seed, &error);
     assert_non_null(node);
     assert_non_null(strstr(endpoint, "tcp://127.0.0.1:"));

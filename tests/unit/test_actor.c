@@ -1,5 +1,5 @@
-/* Actors and the loop: jobs come back once and in order, full mailboxes say so, timers fire when due, calls from other threads run on
- * the loop's. */
+/* Actors and the loop: jobs come back once and in order, full mailboxes say so, timers fire when due, calls from other
+ * threads run on the loop's. */
 #include "actor.h"
 #include "job.h"
 #include "loop.h"
@@ -269,14 +269,10 @@ static void a_watch_that_ended_is_not_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(jobs_of_one_thread_come_back_in_order),
-        TEST(jobs_of_several_threads_come_back_once),
-        TEST(what_waits_is_done_before_the_end),
-        TEST(p45_a_full_mailbox_says_so),
-        TEST(timers_fire_when_they_are_due),
-        TEST(calls_of_many_threads_all_run),
-        TEST(a_stop_before_the_run_counts),
-        TEST(a_watch_that_ended_is_not_told),
+        TEST(jobs_of_one_thread_come_back_in_order), TEST(jobs_of_several_threads_come_back_once),
+        TEST(what_waits_is_done_before_the_end),     TEST(p45_a_full_mailbox_says_so),
+        TEST(timers_fire_when_they_are_due),         TEST(calls_of_many_threads_all_run),
+        TEST(a_stop_before_the_run_counts),          TEST(a_watch_that_ended_is_not_told),
     };
     return cmocka_run_group_tests_name("actor", tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
-/* Datagrams: heard on every interface by all nodes of a machine, answered at their source, bounded, limited to named interfaces. Real
- * sockets on ports that the system picks; where there is no IPv6 or no other interface than loopback, that part is passed over. */
+/* Datagrams: heard on every interface by all nodes of a machine, answered at their source, bounded, limited to named
+ * interfaces. Real sockets on ports that the system picks; where there is no IPv6 or no other interface than loopback, that
+ * part is passed over. */
 #include "limits.h"
 #include "udp.h"
 

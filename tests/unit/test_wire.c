@@ -1,5 +1,5 @@
-/* The wire: two of them in one process shake hands by CURVE; wrong keys, other mechanisms and malformed messages come to nothing;
- * queues are bounded; lost connections are told. Real sockets on ports that the system picks. */
+/* The wire: two of them in one process shake hands by CURVE; wrong keys, other mechanisms and malformed messages come to
+ * nothing; queues are bounded; lost connections are told. Real sockets on ports that the system picks. */
 #include "core.h"
 #include "limits.h"
 #include "scratch.h"
@@ -268,8 +268,8 @@ static void endpoints_that_are_none_are_refused(void **state)
     struct world *w = *state;
     char bound[ENDPOINT_TEXT];
     const char *const listen[] = {"inproc://x", "tcp://", "udp://127.0.0.1:1", "nonsense", "", "tcp://300.1.1.1:1"};
-    const char *const dial[] = {"inproc://zeromq.zap.01", "tcp://localhost:1", "tcp://*:*",      "tcp://127.0.0.1;1.1.1.1:1",
-                                "ipc://relative",         "ipc://@abstract",  "pgm://1.2.3.4:5", "tcp://127.0.0.1:0"};
+    const char *const dial[] = {"inproc://zeromq.zap.01", "tcp://localhost:1", "tcp://*:*",       "tcp://127.0.0.1;1.1.1.1:1",
+                                "ipc://relative",         "ipc://@abstract",   "pgm://1.2.3.4:5", "tcp://127.0.0.1:0"};
     for (size_t i = 0; i < sizeof listen / sizeof *listen; i++)
         assert_int_equal(wire_listen(w->a.wire, listen[i], bound, &w->fault), ERR_USAGE);
     for (size_t i = 0; i < sizeof dial / sizeof *dial; i++)
