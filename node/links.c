@@ -122,7 +122,7 @@ void link_error(struct link *link, uint64_t request, int code, const char *text)
 
 void core_send_error(struct link *link, uint64_t request, const struct fault *fault)
 {
-    link_error(link, request, fault->code, fault->text);
+    link_error(link, request, (int)fault->code, fault->text);
 }
 
 static int send_hello(struct link *link, enum msg_type type, uint64_t request)
