@@ -145,11 +145,17 @@ static void folder_listed(void *arg, const struct msg *m, const struct fault *fa
 /* The path of the folder being read, inside the share. False: too long. */
 static bool full_path(const struct browse *b, struct share_path *out)
 {
-    const char *slash = b->target.len > 0 && b->path[0] ? "/" : "";
+    size_t n = strlen(b->path), at = b->target.len;
     *out = b->target;
-    int n = snprintf(out->path, sizeof out->path, "%s%s%s", b->target.path, slash, b->path);
-    out->len = (uint16_t)n;
-    return n >= 0 && (size_t)n < sizeof out->path;
+    if (n == 0)
+        return true;
+    if (at + 1 + n > PATH_BYTES_MAX)
+        return false;
+    if (at > 0)
+        out->path[at++] = '/';
+    memcpy(out->path + at, b->path, n + 1);
+    out->len = (uint16_t)(at + n);
+    return true;
 }
 
 static void ask_page(struct visit *v, uint64_t cursor)

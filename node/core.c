@@ -102,6 +102,7 @@ int core_new(const struct core_config *config, const struct port *port, struct c
     core->port = port;
     core->log = port->log;
     links_init(core);
+    dial_init(core);
     gossip_init(core);
     uint64_t now = core_now(core);
     bucket_init(&core->checks, BEACON_CHECKS_PER_S, 2 * BEACON_CHECKS_PER_S, now);
@@ -134,6 +135,7 @@ void core_free(struct core *core)
         core_client_gone(core, core->calls->client);
     gets_free(core);
     links_fini(core);
+    dial_fini(core);
     gossip_fini(core);
     files_free(core);
     shares_free(core);

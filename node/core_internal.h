@@ -1,6 +1,6 @@
 /* What the files of the core share. Nothing outside the core includes this.
  *
- * The core is one struct, its parts a file each: links.c (connections and racing), gossip.c (beacons and records), trust.c
+ * The core is one struct, its parts a file each: links.c (connections), dial.c (making them), gossip.c (beacons and records), trust.c
  * (tickets), files.c (the `files` pipe, server side), ask.c (requests of ours), reach.c (from a peer's name to a link that its
  * pipe is bound to), and the verbs (verbs.c, browse.c, get.c) that control clients call. */
 #ifndef WEFT_NODE_CORE_INTERNAL_H
@@ -50,6 +50,8 @@ struct link {
     struct bucket messages;
 };
 
+/* ---- making links (dial.c) */
+
 /* Ends with a link that is up, or NULL. Never called from inside race_start. */
 typedef void race_done(void *arg, struct link *link);
 
@@ -57,7 +59,16 @@ typedef void race_done(void *arg, struct link *link);
 int race_start(struct core *core, struct peer *peer, const struct endpoint *endpoints, size_t count, bool plain,
                race_done *done, void *arg);
 void race_cancel(struct core *core, void *arg);
+/* A runner of it is up, or came to nothing. */
+void race_won(struct race *race, struct link *link);
+void race_lost_runner(struct race *race);
+void dial_init(struct core *core);
+void dial_fini(struct core *core);
 
+/* A new link in the table, or NULL when it is full; and out of it again, without a word to anyone. */
+struct link *link_new(struct core *core, link_no no, struct peer *peer);
+void link_free(struct link *link);
+int link_hello(struct link *link, enum msg_type type, uint64_t request);
 struct link *link_find(struct core *core, link_no no);
 /* The best link that is up: one we dialled before an inbound one, then the oldest. NULL when there is none. */
 struct link *link_to(struct core *core, const struct peer *peer);
