@@ -177,13 +177,28 @@ static void ask_page(struct visit *v, uint64_t cursor)
 
 static const char *const kind_names[] = {"file", "dir", "link", "other"};
 
+#define JOINED_MAX (PATH_BYTES_MAX + 1 + ENTRY_NAME_MAX + 1)
+
+/* The path of an entry of the folder being read, below the target; its length. */
+static size_t joined(const struct browse *b, const struct entry *e, char path[JOINED_MAX])
+{
+    size_t n = strlen(b->path);
+    memcpy(path, b->path, n);
+    if (n > 0)
+        path[n++] = '/';
+    memcpy(path + n, e->name, e->name_len);
+    n += e->name_len;
+    path[n] = '\0';
+    return n;
+}
+
 static void entry_row(struct browse *b, const struct entry *e)
 {
     struct row *row = row_new("entry");
     if (row) {
-        char path[PATH_BYTES_MAX + ENTRY_NAME_MAX + 2];
-        int n = snprintf(path, sizeof path, "%s%s%.*s", b->path, b->path[0] ? "/" : "", (int)e->name_len, e->name);
-        row_data(row, "path", path, (size_t)n);
+        char path[JOINED_MAX];
+        size_t n = joined(b, e, path);
+        row_data(row, "path", path, n);
         row_data(row, "name", e->name, e->name_len);
         row_text(row, "kind", kind_names[e->kind]);
         row_int(row, "mode", e->mode);
@@ -198,11 +213,12 @@ static void entry_row(struct browse *b, const struct entry *e)
 
 static int push_folder(struct browse *b, const struct entry *e)
 {
-    size_t n = strlen(b->path) + 1 + e->name_len + 1;
-    struct folder *f = b->folder_count < FOLDERS_PENDING_MAX && n <= PATH_BYTES_MAX ? malloc(sizeof *f + n) : NULL;
+    char path[JOINED_MAX];
+    size_t n = joined(b, e, path) + 1;
+    struct folder *f = b->folder_count < FOLDERS_PENDING_MAX && n <= sizeof b->path ? malloc(sizeof *f + n) : NULL;
     if (!f)
         return ERR_LIMIT;
-    snprintf(f->path, n, "%s%s%.*s", b->path, b->path[0] ? "/" : "", (int)e->name_len, e->name);
+    memcpy(f->path, path, n);
     f->next = b->folders;
     b->folders = f;
     b->folder_count++;
