@@ -157,7 +157,7 @@ static void p26_paths_that_leave_the_share_are_refused(void **state)
 static void a_name_that_is_no_name_is_refused(void **state)
 {
     struct rig *rig = *state;
-    static const char *const names[] = {"a b", "-x", "\x1b[2J", "a:b", "../x", "\xff\xfe"};
+    static const char *const names[] = {"a/b", ".hidden", "\x1b[2J", "a:b", "../x", "\xff\xfe"};
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         weft(rig, "other", "up", "--no-beacon", "--name", names[i], NULL);

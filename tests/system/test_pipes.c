@@ -40,7 +40,7 @@ static void pipe_6_resolve_tells_what_is_bound_where(void **state)
     weft(rig, "anna", "pipe", "resolve", "bob:files", NULL);
     assert_status(rig_last(rig), 0);
     assert_says(rig_last(rig), "transport   ipc"); /* the nearest of all the endpoints, on one machine */
-    assert_says(rig_last(rig), "answered by bob");
+    assert_says(rig_last(rig), "held by     bob");
     weft(rig, "anna", "pipe", "resolve", "bob:nothing", NULL);
     assert_status(rig_last(rig), 6);
 }
