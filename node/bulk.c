@@ -186,10 +186,11 @@ static void *lead(void *arg)
     return NULL;
 }
 
+/* One more than there are cores, since one of them mostly waits for a disk or the wire; beyond four nothing was gained. */
 static uint8_t streams_default(void)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    return (uint8_t)(cores < 1 ? 1 : cores > STREAMS_DEFAULT ? STREAMS_DEFAULT : cores);
+    return (uint8_t)(cores < 1 ? 2 : cores >= STREAMS_DEFAULT ? STREAMS_DEFAULT : cores + 1);
 }
 
 static struct job_transfer *job_new(struct bulk *bulk, uint32_t deadline_s)

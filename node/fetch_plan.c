@@ -41,6 +41,12 @@ int plan_new(struct manifest *list, unsigned streams, struct plan **plan)
     return 0;
 }
 
+static void large_free(struct large *large)
+{
+    pthread_mutex_destroy(&large->writing);
+    free(large);
+}
+
 void plan_free(struct plan *plan)
 {
     if (plan == NULL)
@@ -50,7 +56,7 @@ void plan_free(struct plan *plan)
         plan->open = large->link;
         if (large->file != NULL)
             stage_file_drop(large->file, true);
-        free(large);
+        large_free(large);
     }
     pthread_mutex_destroy(&plan->lock);
     pthread_cond_destroy(&plan->changed);
@@ -156,6 +162,7 @@ static int take_open(struct plan *plan, struct piece *piece)
     struct large *large = calloc(1, sizeof *large), **end = &plan->open;
     if (large == NULL)
         return ERR_NOMEM;
+    pthread_mutex_init(&large->writing, NULL);
     large->entry = i;
     large->now =
         (struct file_now){.token = e.token, .size = e.entry.size, .mtime_s = e.entry.mtime_s, .mtime_ns = e.entry.mtime_ns};
@@ -282,5 +289,5 @@ void plan_ended(struct plan *plan, struct large *large)
     plan->returnable--;
     pthread_cond_broadcast(&plan->changed);
     pthread_mutex_unlock(&plan->lock);
-    free(large);
+    large_free(large);
 }

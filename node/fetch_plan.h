@@ -12,6 +12,8 @@
 #include "bulk_frame.h"
 #include "manifest.h"
 
+#include <pthread.h>
+
 #define PIECE_BYTES (4u << 20) /* of small files in one piece */
 #define SLICE_BLOCKS_MIN 16    /* 4 MiB: below that a slice costs more than it balances */
 #define CHANGED_TRIES 3        /* how often a large file that changes under our hands is begun again */
@@ -24,6 +26,8 @@ struct large {
     struct file_now found;   /* CHANGED: what is there instead */
     bool told;               /* what is wrong with it has been told already */
     unsigned tries;
+    /* Writes to one file exclude each other in the kernel, which spins for them; waiting here leaves the core to others. */
+    pthread_mutex_t writing;
     /* the plan's */
     uint64_t next; /* first block that was not given out */
     uint64_t blocks;

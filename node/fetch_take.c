@@ -79,7 +79,9 @@ static int take_block(struct taker *k, struct large *large, uint64_t block, cons
     atomic_fetch_add(&k->rx->t->progress->bytes_moved, n);
     if (plan_spoilt(k->rx->plan, large))
         return 0;
+    pthread_mutex_lock(&large->writing);
     int err = stage_file_write(large->file, block, body + BLOCK_FIXED, n, &is, &k->fault);
+    pthread_mutex_unlock(&large->writing);
     if (err == 0)
         atomic_fetch_add(&k->rx->t->progress->bytes_done, n);
     return large_trouble(k, large, err);
