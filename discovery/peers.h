@@ -31,6 +31,7 @@ struct peer {
     uint64_t dial_after;       /* the next attempt; 0: at once */
     uint64_t dial_wait;        /* doubles with every failed attempt, until a sign of life */
     bool dialling;             /* a race for it is on */
+    bool warned;               /* the person was told that its name is another key's */
 };
 
 /* What taking a record or a beacon changed. */

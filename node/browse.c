@@ -99,7 +99,9 @@ static void visit_ask(struct visit *v, struct msg *m, enum msg_type answer, ask_
     struct fault fault;
     int err = link ? ask(link, m, answer, REQUEST_TIMEOUT, done, v) : ERR_UNREACHABLE;
     if (err) {
-        fault_set(&fault, err, "the link to the peer is gone; try again");
+        char label[NAME_MAX_BYTES + 1];
+        peer_label(v->peer, label);
+        fault_set(&fault, err, "the link to %s is gone; is it still up? Try again", label);
         visit_end(v, &fault);
     }
 }

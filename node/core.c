@@ -201,13 +201,17 @@ static void on_pong(struct link *link, const struct msg *m)
         link->rtt = core_now(link->core) - link->pinged_at;
 }
 
+#define REFUSED_WAIT (60 * SECOND)
+
 static void on_bye(struct link *link, const struct msg *m)
 {
     struct core *core = link->core;
     if (m->bye.reason == BYE_STOPPING && link->state.now == LINK_UP)
         link->peer->gone = true;
-    if (m->bye.reason == BYE_REFUSED)
-        log_write(core->log, LOG_WARN, "links", "%s refused the link", link->peer ? id_short(&link->peer->id).s : "a node");
+    if (m->bye.reason == BYE_REFUSED && link->peer) { /* it will not think better of it in a moment */
+        log_write(core->log, LOG_WARN, "links", "%s refused the link", id_short(&link->peer->id).s);
+        link->peer->damped_until = link->peer->dial_after = core_now(core) + REFUSED_WAIT;
+    }
     link_close(link, BYE_DUPLICATE);
 }
 

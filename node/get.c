@@ -165,8 +165,9 @@ static void source_over(struct get *g, const struct fault *fault)
 static void add_up(struct get *g)
 {
     const struct transfer_progress *p = &g->receive->progress;
-    g->files += p->files_done;
-    g->bytes += p->bytes_done;
+    bool dry = g->dry_run && g->remote.code == 0; /* then what would be done: all that is neither there nor passed over */
+    g->files += dry ? p->files_total - p->files_done - p->skipped : p->files_done;
+    g->bytes += dry ? p->bytes_total - p->bytes_done : p->bytes_done;
     g->moved += p->bytes_moved;
     g->present += p->present;
     g->skipped += p->skipped;
@@ -242,7 +243,9 @@ static void reception_ready(struct receive *r)
     free(m);
     g->fetch_out = err == 0;
     if (err) {
-        fault_set(&g->remote, err, "the link to the peer is gone; the same command tries again");
+        char label[NAME_MAX_BYTES + 1];
+        peer_label(g->peer, label);
+        fault_set(&g->remote, err, "the link to %s is gone; is it still up? The same command tries again", label);
         g->core->port->receive_cancel(g->core->port->self, r, err);
     }
 }

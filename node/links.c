@@ -246,17 +246,17 @@ static bool impostor_refused(struct link *link, struct peer *peer)
 {
     if (!peer_impostor(peer))
         return false;
-    struct row *row = row_new("warning");
+    struct row *row = peer->warned ? NULL : row_new("warning");
+    peer->warned = true;
     if (row) {
         char text[FAULT_TEXT];
         snprintf(text, sizeof text, "a node calls itself %s, but its key is not the one known for that name; it is refused",
                  peer->record.name);
+        log_write(link->core->log, LOG_WARN, "links", "%s", text);
         row_text(row, "text", text);
         row_text(row, "name", peer->record.name);
         row_text(row, "id", id_text(&peer->id).s);
     }
-    log_write(link->core->log, LOG_WARN, "links", "%s claims the name %s of another key: refused", id_short(&peer->id).s,
-              peer->record.name);
     core_event(link->core, row);
     return true;
 }

@@ -82,7 +82,7 @@ static void put_path(struct list *list, const char *bound)
     if (list->count == list->max)
         return;
     struct endpoint *e = &list->out[list->count++];
-    *e = (struct endpoint){.transport = TRANSPORT_IPC, .scope = list->places->files_scope};
+    *e = (struct endpoint){.transport = TRANSPORT_IPC, .iface = "local", .scope = list->places->files_scope};
     strcpy(e->text, bound);
 }
 

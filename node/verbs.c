@@ -289,7 +289,9 @@ static void send_ping(void *arg)
     p->link = link_to(core, p->peer);
     int err = p->link ? ask(p->link, &m, MSG_PONG, 5 * SECOND, ponged, p) : ERR_UNREACHABLE;
     if (err) {
-        fault_set(&fault, err, "the link to the peer is gone");
+        char label[NAME_MAX_BYTES + 1];
+        peer_label(p->peer, label);
+        fault_set(&fault, err, "the link to %s is gone; is it still up?", label);
         probe_end(p, &fault);
     }
 }
@@ -302,7 +304,9 @@ static void resolve_rows(struct probe *p, const struct reached *r)
     peer_label(p->peer, label);
     if (row) {
         struct peer *by = peers_find(core->peers, &r->binding.answered_by);
-        row_text(row, "pipe", p->pipe);
+        char name[2 * NAME_MAX_BYTES + 2];
+        snprintf(name, sizeof name, "%s:%s", label, p->pipe);
+        row_text(row, "pipe", name);
         row_text(row, "peer", label);
         row_text(row, "id", id_text(&r->binding.holder.id).s);
         link_fields(row, r->link);

@@ -385,6 +385,9 @@ static void a_known_name_with_another_key_is_refused(void **state)
     for (size_t i = 0; i < answer_count(peers, "peer"); i++)
         seen_refused = seen_refused || strcmp(row_get_text(answer_row(peers, "peer", i), "state", ""), "refused") == 0;
     assert_true(seen_refused);
+    uint64_t before = world_messages(w);
+    world_run(w, world_now(w) + 10 * SECOND);
+    assert_true(world_messages(w) - before < 10); /* it does not try again and again */
     assert_string_equal(refused(w, a, request("ls", "target", "bob")), "unreachable");
     world_free(w);
 }
