@@ -43,7 +43,6 @@ struct receiving {
     struct plan *plan;
     uint8_t *todo;            /* bit per entry: what is to be fetched or made */
     uint8_t *dirs;            /* bit per entry: folders that get their metadata at the end */
-    uint64_t limit;           /* content bytes that may be stored, holes aside */
     uint64_t holes;           /* at least so much of the content is holes */
     _Atomic uint64_t granted; /* content bytes that the list, and files that changed since, claim */
     _Atomic unsigned told;    /* items told */

@@ -50,9 +50,9 @@ static int check(struct listing *l, struct fault *fault)
         return fault_set(fault, ERR_VERIFY, "the sender's list of files is not what it says it is; nothing was written");
     rx->holes = l->end.holes;
     atomic_store(&rx->granted, sums.bytes - l->end.holes);
-    if (rx->r->limit != 0 && sums.bytes - l->end.holes > rx->limit)
+    if (rx->r->limit != 0 && sums.bytes - l->end.holes > rx->r->limit)
         return fault_set(fault, ERR_LIMIT, "%llu bytes are offered, more than the limit of %llu; nothing was written",
-                         (unsigned long long)sums.bytes, (unsigned long long)rx->limit);
+                         (unsigned long long)sums.bytes, (unsigned long long)rx->r->limit);
     atomic_store(&rx->t->progress->bytes_total, sums.bytes);
     atomic_store(&rx->t->progress->files_total, sums.files + sums.links);
     return 0;

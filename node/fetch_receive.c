@@ -114,7 +114,7 @@ static void conclude(struct receiving *rx, bool done, const char *stage)
 
 void fetch_receive(struct transfer *t)
 {
-    struct receiving rx = {.t = t, .r = t->r, .limit = t->info->limit};
+    struct receiving rx = {.t = t, .r = t->r};
     struct fault fault = {0};
     char *stage = NULL;
     bool done = false;

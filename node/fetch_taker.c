@@ -40,9 +40,14 @@ int taker_regrant(struct taker *k, uint64_t listed, uint64_t now)
     uint64_t after = atomic_fetch_add(&rx->granted, now - listed) + (now - listed);
 
     atomic_fetch_add(&rx->t->progress->bytes_total, now - listed);
-    if (now > listed && after > rx->limit)
+    if (now <= listed)
+        return 0;
+    if (rx->r->limit != 0 && after > rx->r->limit)
         return fault_set(&k->fault, ERR_LIMIT, "files grew meanwhile, beyond the limit of %llu bytes",
-                         (unsigned long long)rx->limit);
+                         (unsigned long long)rx->r->limit);
+    if (rx->r->limit == 0 && now - listed > fetch_limit(rx->r))
+        return fault_set(&k->fault, ERR_NOSPACE, "a file grew meanwhile by %llu bytes, more than are free there",
+                         (unsigned long long)(now - listed));
     return 0;
 }
 

@@ -25,7 +25,7 @@ int taker_item_lost(struct taker *k, enum item_status status);
 /* Entry i, and its path in k->path. */
 int taker_look_up(struct taker *k, uint32_t i, struct manifest_entry *e);
 struct stage_meta taker_meta(const struct entry *e, const struct file_now *now);
-/* A file has another size than the list said: counts that. ERR_LIMIT when it may not. */
+/* A file has another size than the list said: counts that. ERR_LIMIT, ERR_NOSPACE when it may not. */
 int taker_regrant(struct taker *k, uint64_t listed, uint64_t now);
 void taker_file_is_there(struct taker *k, uint64_t bytes);
 

@@ -259,7 +259,7 @@ static void p33_a_file_that_always_changes_fails_alone(void **state)
     liar_end(&l, ERR_CHANGED);
 }
 
-static void s11_a_file_that_grows_beyond_the_limit(void **state)
+static void s11_a_file_that_grows_beyond_all_room(void **state)
 {
     struct liar l;
     struct want_blocks w;
@@ -269,7 +269,7 @@ static void s11_a_file_that_grows_beyond_the_limit(void **state)
 
     large_liar(&l, &w);
     fake_put(&l.s, frame, blocks_end_encode(frame, &end));
-    liar_end(&l, ERR_LIMIT);
+    liar_end(&l, ERR_NOSPACE);
 }
 
 /* ---- lists that lie */
@@ -595,7 +595,7 @@ int main(void)
         cmocka_unit_test(p39_block_that_does_not_match_its_hash),
         cmocka_unit_test(hole_beyond_the_slice),
         cmocka_unit_test(p33_a_file_that_always_changes_fails_alone),
-        cmocka_unit_test(s11_a_file_that_grows_beyond_the_limit),
+        cmocka_unit_test(s11_a_file_that_grows_beyond_all_room),
         cmocka_unit_test(s35_names_that_lead_elsewhere),
         cmocka_unit_test(s35_lists_that_are_no_trees),
         cmocka_unit_test(s11_sizes_beyond_any_limit),
