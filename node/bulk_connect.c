@@ -1,7 +1,7 @@
 /* Setting up the streams of a transfer: reception objects, who listens and who dials (claims OOB-2 to OOB-4).
  *
- * The receiver makes the reception object before the core sends the request; the sender dials it, says so by RPC, and nothing is read
- * from any stream before that RPC has come. When the receiver offers no address the roles of listener and dialler are
+ * The receiver makes the reception object before the core sends the request; the sender dials it, says so by RPC, and nothing
+ * is read from any stream before that RPC has come. When the receiver offers no address the roles of listener and dialler are
  * swapped; who sends and who receives, and the key, stay. */
 #include "bulk_dial.h"
 #include "bulk_transfer.h"

@@ -1,7 +1,7 @@
 /* The thread at the bulk port: accepts, shakes hands, keeps silent and failed connections few and short.
  *
- * It never blocks but in epoll_wait. A connection's events are found by descriptor in a short list, so one that was closed earlier
- * in the same turn cannot be touched; a stale event at worst makes a handshake try to go on. */
+ * It never blocks but in epoll_wait. A connection's events are found by descriptor in a short list, so one that was closed
+ * earlier in the same turn cannot be touched; a stale event at worst makes a handshake try to go on. */
 #include "bulk_door.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
-/* Frames: see bulk_frame.h. The put and get functions move a cursor; bounds are the frame's length, checked once by its head. */
+/* Frames: see bulk_frame.h. The put and get functions move a cursor; bounds are the frame's length, checked once by its head.
+ */
 #include "bulk_frame.h"
 
 #include "mp.h"

@@ -1,14 +1,14 @@
 /* The gate: the bulk plane's listening port.
  *
- * A pass is a reception object as its listener keeps it: one identity and key a stream, until a deadline. The port is open only
- * while a pass is; a connection that shows none gets nothing but a TLS alert. One thread accepts and shakes hands,
+ * A pass is a reception object as its listener keeps it: one identity and key a stream, until a deadline. The port is open
+ * only while a pass is; a connection that shows none gets nothing but a TLS alert. One thread accepts and shakes hands,
  * without blocking, for a bounded number of connections.
  *
  * Invariants:
  * 1. An identity is claimed at its first look-up and never valid again, however that handshake ends.
  * 2. Identities are compared in constant time, all of them at every look-up.
- * 3. At most HALF_OPEN_MAX connections have shown no valid identity; the oldest of the address that has most of them makes room.
- *    One that has shown its identity is never pushed out.
+ * 3. At most HALF_OPEN_MAX connections have shown no valid identity; the oldest of the address that has most of them makes
+ *    room. One that has shown its identity is never pushed out.
  * 4. arrive() is called at most once per stream, and not after gate_close has returned. */
 #ifndef WEFT_NODE_BULK_GATE_H
 #define WEFT_NODE_BULK_GATE_H

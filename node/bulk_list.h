@@ -39,8 +39,8 @@ int list_add(struct list_writer *l, const struct list_entry *e);
 /* Completes the frame; returns its length, or 0 when it has no entries. */
 size_t list_end(struct list_writer *l);
 
-/* Calls `each` per entry of a body (names and targets point into it) until one returns non-zero, which is returned. ERR_MALFORMED:
- * nothing before the fault is taken back. */
+/* Calls `each` per entry of a body (names and targets point into it) until one returns non-zero, which is returned.
+ * ERR_MALFORMED: nothing before the fault is taken back. */
 int list_parse(const uint8_t *body, size_t n, int (*each)(void *arg, const struct list_entry *e), void *arg);
 
 #endif

@@ -6,8 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Starts a thread that no signal disturbs (so that a write to a closed socket is an error, never SIGPIPE) with a stack fit for walking
- * trees. 0 or an errno value. */
+/* Starts a thread that no signal disturbs (so that a write to a closed socket is an error, never SIGPIPE) with a stack fit
+ * for walking trees. 0 or an errno value. */
 int bulk_thread(pthread_t *thread, void *(*run)(void *arg), void *arg);
 
 uint64_t now_ns(void); /* CLOCK_MONOTONIC */

@@ -91,8 +91,8 @@ void fetch_send(struct transfer *t);
 /* The bytes that a receive may bring at most: its limit, or the room at its destination; at least 1. */
 uint64_t fetch_limit(const struct receive *r);
 
-/* How long a sender bears silence: the receiver may be making much durable, or hashing what an earlier attempt left. A host that is
- * gone is noticed much earlier, by keep-alives. */
+/* How long a sender bears silence: the receiver may be making much durable, or hashing what an earlier attempt left. A host
+ * that is gone is noticed much earlier, by keep-alives. */
 #define SEND_PATIENCE_S (20 * STREAM_SILENCE_S)
 /* A thread that has nothing to say for so long sends a KEEP. */
 #define KEEP_INTERVAL (10 * SECOND)

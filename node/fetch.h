@@ -7,8 +7,8 @@
 #include "root.h"
 #include "stage.h"
 
-/* "prefix/path of entry i", or either alone where the other is empty. `path` has PATH_BYTES_MAX + 1 bytes; ERR_LIMIT when it does
- * not fit. */
+/* "prefix/path of entry i", or either alone where the other is empty. `path` has PATH_BYTES_MAX + 1 bytes; ERR_LIMIT when it
+ * does not fit. */
 int fetch_path(const char *prefix, struct manifest *list, uint32_t i, char *path);
 
 /* A view of a finished list for each of n streams; all or none. Made by the list's owner, before the streams run. */
@@ -18,8 +18,8 @@ struct list_views {
 int list_views_make(struct list_views *v, struct manifest *list, unsigned n, struct fault *fault);
 void list_views_free(struct list_views *v);
 
-/* The next frame of a stream with its body. 0 when it is `type`; else the stream's fault is set: what the other side said by STOP,
- * or that it broke the protocol. */
+/* The next frame of a stream with its body. 0 when it is `type`; else the stream's fault is set: what the other side said by
+ * STOP, or that it broke the protocol. */
 int fetch_expect(struct stream *s, enum frame_type type, const uint8_t **body, size_t *n);
 /* As above for any type but STOP; the caller judges it. */
 int fetch_next(struct stream *s, struct frame_head *head, const uint8_t **body);

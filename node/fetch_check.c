@@ -1,6 +1,6 @@
-/* Comparing the list with the destination, before anything is written there: what is there already, what the policy says to what
- * is in the way, and whether there is room. Where a folder is new nothing can be in it, so what is listed below it is not
- * looked for. */
+/* Comparing the list with the destination, before anything is written there: what is there already, what the policy says to
+ * what is in the way, and whether there is room. Where a folder is new nothing can be in it, so what is listed below it is
+ * not looked for. */
 #include "fetch_walk.h"
 
 #include <dirent.h>

@@ -1,5 +1,5 @@
-/* The life of a large file at the receiver: begun by the stream that takes it first, finished by the one that brings its last piece
- * back. A file that changed at the sender meanwhile is begun again, all of it, a few times (P33). */
+/* The life of a large file at the receiver: begun by the stream that takes it first, finished by the one that brings its last
+ * piece back. A file that changed at the sender meanwhile is begun again, all of it, a few times (P33). */
 #include "fetch_taker.h"
 
 int taker_large_begin(struct taker *k, struct large *large)

@@ -1,5 +1,5 @@
-/* Receiving the list (P45, S35 to S43): what comes is counted, capped and checked entry by entry, then as a whole, before anything
- * is written at the destination. */
+/* Receiving the list (P45, S35 to S43): what comes is counted, capped and checked entry by entry, then as a whole, before
+ * anything is written at the destination. */
 #include "bulk_list.h"
 #include "fetch.h"
 

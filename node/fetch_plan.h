@@ -1,11 +1,12 @@
 /* The plan of a receive: what is still to be fetched, and which stream fetches what.
  *
- * Streams take pieces: a run of small files that stand near each other in the manifest, or a slice of a large file. Pieces are large
- * as long as much is left and get smaller towards the end, so that all streams end together. Small files come first: a large
- * one never makes them wait. Knows nothing of the wire; all functions but plan_new and plan_free may be called by any thread.
+ * Streams take pieces: a run of small files that stand near each other in the manifest, or a slice of a large file. Pieces
+ * are large as long as much is left and get smaller towards the end, so that all streams end together. Small files come
+ * first: a large one never makes them wait. Knows nothing of the wire; all functions but plan_new and plan_free may be called
+ * by any thread.
  *
- * A large file is opened by the stream that takes it first and finished by the one that returns its last piece, so it always has
- * exactly one owner when its state changes. */
+ * A large file is opened by the stream that takes it first and finished by the one that returns its last piece, so it always
+ * has exactly one owner when its state changes. */
 #ifndef WEFT_NODE_FETCH_PLAN_H
 #define WEFT_NODE_FETCH_PLAN_H
 
@@ -70,9 +71,9 @@ void plan_spoil(struct plan *plan, struct large *large, enum item_status status,
 /* It cannot be placed here. True for the first who says so, who is to tell it. */
 bool plan_unplaceable(struct plan *plan, struct large *large);
 bool plan_spoilt(struct plan *plan, struct large *large);
-/* A piece is back. True when it was the last of its file and no more are to come: the caller then owns the large, and the staged
- * file (*file; NULL: it could not be begun), and either begins it again (plan_again, plan_begun, and returns the piece again) or
- * ends it (plan_ended). */
+/* A piece is back. True when it was the last of its file and no more are to come: the caller then owns the large, and the
+ * staged file (*file; NULL: it could not be begun), and either begins it again (plan_again, plan_begun, and returns the piece
+ * again) or ends it (plan_ended). */
 bool plan_return(struct plan *plan, struct large *large, struct stage_file **file);
 void plan_again(struct plan *plan, struct large *large);
 void plan_ended(struct plan *plan, struct large *large);

@@ -1,5 +1,5 @@
-/* Preparing the place: folders are made, links are placed, files are planned; and when all is in them, folders get their mode and
- * mtime, deepest first. */
+/* Preparing the place: folders are made, links are placed, files are planned; and when all is in them, folders get their mode
+ * and mtime, deepest first. */
 #include "fetch_walk.h"
 
 #include <string.h>

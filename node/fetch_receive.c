@@ -1,9 +1,9 @@
 /* A receive from its first to its last byte, once the streams are up.
  *
- * Order: the stage and the list are opened, then the thread is confined to destination and spool (S61) and with it all threads
- * it starts; the whole list is received and checked, against itself and against what is there; folders and links are made; all streams fetch; folders get
- * their metadata; the sender is told that it is done. Whatever goes wrong, what was staged is kept, and found again by
- * the same command. */
+ * Order: the stage and the list are opened, then the thread is confined to destination and spool (S61) and with it all
+ * threads it starts; the whole list is received and checked, against itself and against what is there; folders and links are
+ * made; all streams fetch; folders get their metadata; the sender is told that it is done. Whatever goes wrong, what was
+ * staged is kept, and found again by the same command. */
 #include "fetch.h"
 
 #include "landlock.h"

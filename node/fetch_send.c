@@ -1,7 +1,7 @@
 /* A send, once the streams are up: the list, then whatever the receiver asks for, until it says DONE on every stream.
  *
- * The sender keeps no state of what it has sent. What may be asked for in all is bounded: every byte of the reception's limit four
- * times over, since a file that changes may be asked for again three times. */
+ * The sender keeps no state of what it has sent. What may be asked for in all is bounded: every byte of the reception's limit
+ * four times over, since a file that changes may be asked for again three times. */
 #include "fetch_sending.h"
 
 #define ASKED_TIMES_MAX (1 + CHANGED_TRIES)

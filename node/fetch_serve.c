@@ -1,5 +1,6 @@
-/* Answering wishes. Each is checked against the list that we made ourselves: an entry that is no readable file of the right size
- * class, or blocks beyond a file's end, end the transfer. What is sent of a file is one state of it, or is said not to be. */
+/* Answering wishes. Each is checked against the list that we made ourselves: an entry that is no readable file of the right
+ * size class, or blocks beyond a file's end, end the transfer. What is sent of a file is one state of it, or is said not to
+ * be. */
 #include "fetch_sending.h"
 #include "source.h"
 

@@ -126,7 +126,8 @@ void stream_put(struct stream *s, size_t n)
 
 /* ---- reading */
 
-/* Makes room behind what is there for `n` bytes from in_at on. Frames end where records end, so mostly nothing is left to move. */
+/* Makes room behind what is there for `n` bytes from in_at on. Frames end where records end, so mostly nothing is left to
+ * move. */
 static void make_room(struct stream *s, size_t n)
 {
     if (s->in_at == s->in_end)

@@ -40,8 +40,8 @@ int stream_flush(struct stream *s);
 /* Makes a thread that waits in the stream return with an error, now and ever after. Any thread; the stream must be alive. */
 void stream_break(const struct stream *s);
 
-/* The next frame's head, checked (bulk_frame.h); KEEP frames are passed over. The frame's body is then due by stream_body, which
- * also passes over the frame when the next one is asked for. */
+/* The next frame's head, checked (bulk_frame.h); KEEP frames are passed over. The frame's body is then due by stream_body,
+ * which also passes over the frame when the next one is asked for. */
 int stream_next(struct stream *s, struct frame_head *head);
 const uint8_t *stream_body(struct stream *s, const struct frame_head *head);
 

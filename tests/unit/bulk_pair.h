@@ -1,7 +1,8 @@
 /* Two bulk planes in one process, a queue instead of a loop, and function calls instead of the RPC between them.
  *
- * By default everything goes as it should: ready() starts the send, connected() confirms. A test puts itself in between by the two
- * hooks, by changing `s.reception` or `answer` in them, by a proxy on the way, or by playing one of the two itself (a fake). */
+ * By default everything goes as it should: ready() starts the send, connected() confirms. A test puts itself in between by
+ * the two hooks, by changing `s.reception` or `answer` in them, by a proxy on the way, or by playing one of the two itself (a
+ * fake). */
 #ifndef WEFT_TESTS_BULK_PAIR_H
 #define WEFT_TESTS_BULK_PAIR_H
 

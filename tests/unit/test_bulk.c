@@ -1,5 +1,5 @@
-/* The bulk plane end to end: claims OOB-2 to OOB-6, resume, corruption, odd trees. Two planes in one process, real sockets, real
- * files. */
+/* The bulk plane end to end: claims OOB-2 to OOB-6, resume, corruption, odd trees. Two planes in one process, real sockets,
+ * real files. */
 #include "bulk_pair.h"
 #include "bulk_thread.h"
 

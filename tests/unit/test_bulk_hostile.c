@@ -1,5 +1,6 @@
-/* The bulk plane against a peer that has the key and breaks the rules: a sender who sends what was not asked for, a receiver who
- * asks for what is not there. Each time the transfer ends, with the right code, and nothing of it stands at the destination. */
+/* The bulk plane against a peer that has the key and breaks the rules: a sender who sends what was not asked for, a receiver
+ * who asks for what is not there. Each time the transfer ends, with the right code, and nothing of it stands at the
+ * destination. */
 #include "bulk_list.h"
 #include "bulk_pair.h"
 #include "fetch_plan.h"
