@@ -51,7 +51,8 @@
 #define TICKET_WRONG_PER_MIN 20 /* from all peers together: then the link is dropped unanswered */
 
 /* ---- pipes */
-#define QUERIES_MAX 1024 /* outstanding binding queries of ours */
+#define QUERIES_MAX 1024         /* outstanding binding queries; at most half of them are others', passed on */
+#define FORWARDS_PER_PEER_MAX 64 /* of these, of one peer: each goes to up to 8 others */
 #define QUERY_HOPS_MAX 8
 #define QUERY_VISITED_MAX 32
 #define PIPE_ENDPOINTS_MAX 12

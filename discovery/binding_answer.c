@@ -47,10 +47,21 @@ static void forward_expire(void *arg)
     forward_drop(f);
 }
 
+/* Others may take half of the table, so that we can always ask ourselves, and one peer a small part of it. */
+static bool has_room(const struct binding *b, const struct node_id *from)
+{
+    size_t all = 0, of_this_peer = 0;
+    for (const struct forward *f = b->forwards; f; f = f->next) {
+        all++;
+        of_this_peer += id_equal(&f->origin, from);
+    }
+    return all < QUERIES_MAX / 2 && of_this_peer < FORWARDS_PER_PEER_MAX && b->outstanding < QUERIES_MAX;
+}
+
 static struct forward *forward_new(struct binding *b, const struct node_id *from, const struct msg_query *q,
                                    const struct binding_want *want)
 {
-    struct forward *f = b->outstanding < QUERIES_MAX ? calloc(1, sizeof *f) : NULL;
+    struct forward *f = has_room(b, from) ? calloc(1, sizeof *f) : NULL;
     if (!f)
         return NULL;
     f->b = b;
@@ -124,8 +135,11 @@ void binding_on_query(struct binding *b, const struct node_id *from, const struc
     b->counts.queries_heard++;
     if (seen_before(b, q))
         return;
-    struct binding_want want = {
-        .pipe = q->pipe, .type = q->type, .transport = q->transport, .owned = q->wanted_count > 0, .owner = *choose_wanted(b, q)};
+    struct binding_want want = {.pipe = q->pipe,
+                                .type = q->type,
+                                .transport = q->transport,
+                                .owned = q->wanted_count > 0,
+                                .owner = *choose_wanted(b, q)};
     struct pipe_entry local;
     if (binding_local(b, &want, &local))
         answer(b, from, &q->query, &want, &local);
@@ -150,8 +164,8 @@ static int entry_from(struct binding *b, const struct binding_want *want, const 
     int err = b->host.take_record(b->host.arg, &a->holder, &entry->holder);
     if (err)
         return err;
-    if (want->owned && !id_equal(&entry->holder.id, &want->owner))
-        return ERR_VERIFY;
+    if (id_equal(&entry->holder.id, &b->host.self) || (want->owned && !id_equal(&entry->holder.id, &want->owner)))
+        return ERR_VERIFY; /* what is bound here we know ourselves */
     if (entry->holder.incarnation != a->incarnation || a->endpoint_count == 0 || a->type != want->type)
         return ERR_VERIFY;
     for (size_t i = 0; i < a->endpoint_count; i++) {
@@ -169,14 +183,13 @@ static int entry_from(struct binding *b, const struct binding_want *want, const 
     return 0;
 }
 
-/* Notes a "no". False when this peer was not asked. */
-static bool note_refusal(struct asked *asked, const struct node_id *from, bool refused)
+/* Notes an answer, as a "no" until it has proved to be more. False when this peer was not asked, or has answered before: an answer
+ * costs a signature check, so everybody has one. */
+static bool note_answer(struct asked *asked, const struct node_id *from)
 {
     for (size_t i = 0; i < asked->count; i++)
-        if (id_equal(&asked->peer[i], from)) {
-            asked->refused[i] = refused;
-            return true;
-        }
+        if (id_equal(&asked->peer[i], from) && !asked->refused[i])
+            return asked->refused[i] = true;
     return false;
 }
 
@@ -184,7 +197,7 @@ static void answer_to_us(struct resolve *r, const struct node_id *from, const st
 {
     struct binding *b = r->b;
     struct pipe_entry entry;
-    if (!note_refusal(&r->asked, from, true) || (a->found && entry_from(b, &r->want, a, &entry) != 0)) {
+    if (!note_answer(&r->asked, from) || (a->found && entry_from(b, &r->want, a, &entry) != 0)) {
         b->counts.answers_refused++;
         return;
     }
@@ -208,7 +221,7 @@ static void answer_to_pass(struct forward *f, const struct node_id *from, const 
 {
     struct binding *b = f->b;
     struct pipe_entry entry;
-    if (!note_refusal(&f->asked, from, true) || (a->found && entry_from(b, &f->want, a, &entry) != 0)) {
+    if (!note_answer(&f->asked, from) || (a->found && entry_from(b, &f->want, a, &entry) != 0)) {
         b->counts.answers_refused++;
         return;
     }

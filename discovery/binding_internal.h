@@ -16,7 +16,7 @@ struct local_pipe {
     enum transport transport;
 };
 
-struct asked { /* whom a query went to, and who of them has said no */
+struct asked { /* whom a query went to, and who of them has said no, or what was not believed */
     struct node_id peer[FAN_OUT + 1];
     bool refused[FAN_OUT + 1];
     uint8_t count;

@@ -270,10 +270,10 @@ static void accept_beacon(struct peer *peer, const struct beacon *beacon, uint64
         *news = PEER_NEWS_ALIVE;
 }
 
-/* The very bytes that were verified before? */
-static bool same_record(const struct peer *peer, const struct record_bytes *bytes)
+bool peer_has_record(const struct peer *peer, const struct record_bytes *bytes)
 {
-    return peer->has_record && peer->signed_record.len == bytes->len && memcmp(peer->signed_record.b, bytes->b, bytes->len) == 0;
+    return peer->has_record && peer->signed_record.len == bytes->len &&
+           memcmp(peer->signed_record.b, bytes->b, bytes->len) == 0;
 }
 
 int peers_take_beacon(struct peers *peers, const void *bytes, size_t n, uint64_t now, bool (*budget)(void *arg), void *arg,
@@ -294,7 +294,7 @@ int peers_take_beacon(struct peers *peers, const void *bytes, size_t n, uint64_t
     if (!budget(arg))
         return ERR_LIMIT;
     err = beacon_verify(bytes, n, &record);
-    if (!err && !(peer && same_record(peer, &beacon->record)))
+    if (!err && !(peer && peer_has_record(peer, &beacon->record)))
         err = record_verify(&beacon->record, &record);
     if (!err && !peer)
         err = peers_add(peers, &record.id, &peer);

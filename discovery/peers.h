@@ -48,6 +48,8 @@ void peers_free(struct peers *peers);
 size_t peers_count(const struct peers *peers);
 struct peer *peers_at(struct peers *peers, size_t i); /* in order of id */
 struct peer *peers_find(struct peers *peers, const struct node_id *id);
+/* Are these the very bytes of its record, which were verified when it was taken? */
+bool peer_has_record(const struct peer *peer, const struct record_bytes *bytes);
 /* Finds or adds. ERR_FULL when no one can make room, ERR_USAGE for our own id. */
 int peers_add(struct peers *peers, const struct node_id *id, struct peer **out);
 void peers_drop(struct peers *peers, struct peer *peer);

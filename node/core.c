@@ -78,6 +78,7 @@ static const struct record_bytes *host_own_record(void *arg, struct record *deco
     return &core->signed_record;
 }
 
+/* A record that is no news has not been looked at by peers_take_record: then only the very bytes that were verified before are good. */
 static int host_take_record(void *arg, const struct record_bytes *bytes, struct record *decoded)
 {
     struct core *core = arg;
@@ -86,9 +87,11 @@ static int host_take_record(void *arg, const struct record_bytes *bytes, struct 
     int err = peers_take_record(core->peers, bytes, false, core_now(core), &peer, &news);
     if (!err)
         err = record_decode(bytes, decoded);
-    if (!err && peer && record_compare(decoded, &peer->record) < 0)
-        err = ERR_STATE; /* an answer from an earlier life */
-    return err;
+    if (err || !peer)
+        return err ? err : ERR_VERIFY; /* we know ourselves better than others do */
+    if (peer_has_record(peer, bytes))
+        return 0;
+    return record_compare(decoded, &peer->record) < 0 ? ERR_STATE : ERR_VERIFY; /* from an earlier life, or forged */
 }
 
 /* ---- life */
