@@ -92,6 +92,17 @@ static bool is_any(const struct addr *a)
     return memcmp(a->ip, zero, sizeof zero) == 0;
 }
 
+/* ZeroMQ shows an IPv4 address that it listens at as ::ffff:1.2.3.4. */
+static void unmap(struct addr *a)
+{
+    static const uint8_t prefix[12] = {[10] = 0xff, 0xff};
+    if (a->family != AF_INET6 || memcmp(a->ip, prefix, sizeof prefix) != 0)
+        return;
+    a->family = AF_INET;
+    memmove(a->ip, a->ip + sizeof prefix, 4);
+    memset(a->ip + 4, 0, sizeof a->ip - 4);
+}
+
 static bool dialable(const struct addr *a)
 {
     return a->family == AF_INET || !addr_is_link_local(a);
@@ -106,6 +117,7 @@ static void put_expanded(struct list *list, const struct udp *udp, const char *b
     if (endpoint_transport(bound, &transport) != 0 || transport == TRANSPORT_IPC ||
         addr_parse(strstr(bound, "://") + 3, &a) != 0)
         return;
+    unmap(&a);
     size_t n = udp_interfaces(udp, face, UDP_INTERFACES_MAX);
     bool wildcard = is_any(&a), named = false;
     for (size_t i = 0; i < n; i++) {

@@ -7,6 +7,7 @@
 #include "wire.h"
 
 #include "core.h" /* LINK_INBOUND */
+#include "doors.h"
 #include "limits.h"
 #include "socket.h"
 #include "zap.h"
@@ -20,6 +21,7 @@
 #define AT_ONCE 64 /* messages of one socket in one turn */
 #define IGNORED_MAX 1024
 #define SOCKETS_SPARE 256 /* beside the links': listeners, ZAP, closed ones that linger */
+#define READ_OUT (20 * MILLISECOND)
 #define FULL_WINDOW (7 * SECOND)
 
 struct listener {
@@ -41,6 +43,7 @@ struct line {
     void *socket;
     struct watch *watch;
     struct listener *at;
+    struct door *door; /* of an inbound one; NULL when its connection has ended */
     uint8_t rid[SOCKET_ID_BYTES];
     uint8_t curve[CURVE_KEY_BYTES];
     struct sent sent;
@@ -56,6 +59,7 @@ struct wire {
     struct wire_config config;
     void *context;
     struct zap *zap;
+    struct doors *doors;
     link_no next; /* of inbound links, without LINK_INBOUND */
     uint64_t malformed;
     struct timer losses;
@@ -113,6 +117,7 @@ static bool is_ignored(const struct wire *wire, const struct listener *at, const
 static void line_free(struct line *line)
 {
     loop_unwatch(line->watch);
+    doors_leave(line->wire->doors, line->door);
     if (line->socket)
         zmq_close(line->socket);
     else
@@ -127,7 +132,7 @@ static void tell_losses(void *arg)
     struct wire *wire = arg;
     for (size_t i = 0; i < LINKS_MAX; i++) {
         link_no no = wire->line[i].no;
-        if (no == 0 || !wire->line[i].lost)
+        if (no == 0 || (!wire->line[i].lost && !(wire->line[i].at && !wire->line[i].door)))
             continue;
         line_free(&wire->line[i]);
         wire->config.lost(wire->config.arg, no);
@@ -139,6 +144,17 @@ static int line_lost(struct line *line)
     line->lost = true;
     loop_timer_set(line->wire->config.loop, &line->wire->losses, 0);
     return ERR_UNREACHABLE;
+}
+
+/* The connection of an inbound line has ended. What it sent last is still to be read: the loss is told a little later. */
+static void door_closed(void *arg, link_no no)
+{
+    struct wire *wire = arg;
+    struct line *line = line_find(wire, no);
+    if (!line)
+        return;
+    line->door = NULL;
+    loop_timer_set(wire->config.loop, &wire->losses, loop_now() + READ_OUT);
 }
 
 /* ---- sending */
@@ -240,6 +256,8 @@ static struct line *line_of(struct listener *at, const uint8_t rid[SOCKET_ID_BYT
     struct line *line = line_from(wire, at, rid);
     if (zap_user_key(zmq_msg_gets(payload, "User-Id"), curve) != 0)
         return NULL;
+    if (line && line->door)
+        door_used(line->door);
     if (line)
         return memcmp(line->curve, curve, CURVE_KEY_BYTES) == 0 ? line : NULL;
     if (is_ignored(wire, at, rid))
@@ -253,6 +271,9 @@ static struct line *line_of(struct listener *at, const uint8_t rid[SOCKET_ID_BYT
     line->at = at;
     memcpy(line->rid, rid, SOCKET_ID_BYTES);
     memcpy(line->curve, curve, CURVE_KEY_BYTES);
+    line->door = doors_enter(wire->doors, zmq_msg_get(payload, ZMQ_SRCFD), no);
+    if (!line->door) /* it said something and went */
+        loop_timer_set(wire->config.loop, &wire->losses, loop_now() + READ_OUT);
     wire->config.accepted(wire->config.arg, no, curve);
     return line->no == no ? line : NULL;
 }
@@ -306,8 +327,8 @@ int wire_listen(struct wire *wire, const char *endpoint, char bound[ENDPOINT_TEX
     struct listener *l = &wire->listener[wire->listeners];
     *l = (struct listener){.wire = wire, .socket = socket_open(wire->context, ZMQ_ROUTER)};
     int err = 0;
-    if (!l->socket || socket_keys(l->socket, wire->config.identity, NULL) != 0 || zmq_bind(l->socket, endpoint) != 0 ||
-        zmq_getsockopt(l->socket, ZMQ_LAST_ENDPOINT, bound, &size) != 0)
+    if (!l->socket || socket_keys(l->socket, wire->config.identity, NULL) != 0 || doors_watch(wire->doors, l->socket) != 0 ||
+        zmq_bind(l->socket, endpoint) != 0 || zmq_getsockopt(l->socket, ZMQ_LAST_ENDPOINT, bound, &size) != 0)
         err = listen_fault(fault, endpoint);
     else if (!(l->watch = loop_watch_socket(wire->config.loop, l->socket, router_ready, l)))
         err = fault_set(fault, ERR_NOMEM, "out of memory");
@@ -364,8 +385,12 @@ int wire_new(const struct wire_config *config, struct wire **out, struct fault *
     wire->config = *config;
     timer_init(&wire->losses, tell_losses, wire);
     wire->context = socket_context(LINKS_MAX + SOCKETS_SPARE);
+    const struct doors_config doors = {
+        .context = wire->context, .loop = config->loop, .log = config->log, .closed = door_closed, .arg = wire};
     int err = wire->context ? zap_new(wire->context, config->loop, config->log, &wire->zap, fault)
                             : fault_errno(fault, errno, "cannot start ZeroMQ");
+    if (!err)
+        err = doors_new(&doors, &wire->doors, fault);
     if (err)
         wire_free(wire);
     else
@@ -385,6 +410,7 @@ void wire_free(struct wire *wire)
         loop_unwatch(wire->listener[i].watch);
         zmq_close(wire->listener[i].socket);
     }
+    doors_free(wire->doors);
     zap_free(wire->zap);
     while (wire->context && zmq_ctx_term(wire->context) != 0 && errno == EINTR)
         ;
@@ -396,5 +422,6 @@ void wire_free(struct wire *wire)
 
 void wire_count(const struct wire *wire, struct wire_counts *out)
 {
-    *out = (struct wire_counts){.links = wire->in_use, .refused = zap_refused(wire->zap), .malformed = wire->malformed};
+    *out = (struct wire_counts){
+        .links = wire->in_use, .refused = zap_refused(wire->zap) + doors_refused(wire->doors), .malformed = wire->malformed};
 }

@@ -197,7 +197,9 @@ static void two_nodes_meet_share_list_and_fetch(void **state)
     char path[PATH], dest[PATH], text[32] = "";
     start(w, 0);
     start(w, 1);
-    assert_int_equal(w->mate[0].ready, 1);
+    pthread_mutex_lock(&w->mutex);
+    assert_int_equal(w->mate[0].ready, 1); /* before weft_node_start returned */
+    pthread_mutex_unlock(&w->mutex);
     await_links(&w->mate[0], 1);
     await_links(&w->mate[1], 1);
     assert_int_equal(call(&w->mate[1], "ping", (const char *const[4]){"peer", "node0"}, NULL), 0);

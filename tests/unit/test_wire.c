@@ -392,20 +392,51 @@ static void what_was_queued_before_the_end_arrives(void **state)
     assert_true(run_until(w, &w->b.messages, 51, PATIENCE));
 }
 
-/* The one who dialled is gone: that is told, once, and not after a hangup. */
-static void a_lost_inbound_link_is_told(void **state)
+/* The one who dialled is gone: that is told without our sending anything, once, and not after a hangup. */
+static void lost_inbound(struct world *w, const char *endpoint)
 {
-    struct world *w = *state;
-    meet(w, 1, w->tcp);
+    meet(w, 1, endpoint);
     link_no inbound = w->b.accepted;
     wire_free(w->a.wire);
     w->a.wire = NULL;
-    while (w->b.losses == 0 && wire_send(w->b.wire, inbound, "there?", 6) != ERR_UNREACHABLE)
-        assert_true(run_until(w, &w->b.messages, 0, PATIENCE));
     assert_true(run_until(w, &w->b.losses, 1, PATIENCE));
     assert_int_equal(w->b.lost, inbound);
     assert_int_equal(wire_send(w->b.wire, inbound, "x", 1), ERR_UNREACHABLE);
     assert_true(stays(w, &w->b.losses));
+}
+
+static void a_lost_inbound_tcp_link_is_told(void **state)
+{
+    lost_inbound(*state, ((struct world *)*state)->tcp);
+}
+
+static void a_lost_inbound_ipc_link_is_told(void **state)
+{
+    lost_inbound(*state, ((struct world *)*state)->ipc);
+}
+
+static void what_was_said_last_comes_before_the_loss(void **state)
+{
+    struct world *w = *state;
+    meet(w, 1, w->tcp);
+    for (int i = 0; i < 50; i++)
+        wire_send(w->a.wire, 1, "goodbye", 7);
+    wire_free(w->a.wire); /* all of it is on its way, and so is the end of the connection, before the loop looks */
+    w->a.wire = NULL;
+    assert_true(run_until(w, &w->b.losses, 1, PATIENCE));
+    assert_int_equal(w->b.messages, 51);
+}
+
+/* Not only forgotten: the connection is closed, so that it takes nothing from us any more. */
+static void a_hangup_closes_the_connection(void **state)
+{
+    struct world *w = *state;
+    int nothing = 0;
+    meet(w, 1, w->tcp);
+    wire_hangup(w->b.wire, w->b.accepted);
+    while (wire_send(w->a.wire, 1, "still there?", 12) == 0)
+        run_until(w, &nothing, 1, 100000000);
+    assert_true(run_until(w, &w->a.losses, 1, PATIENCE));
 }
 
 static void a_lost_outbound_link_is_told(void **state)
@@ -453,7 +484,10 @@ int main(void)
         TEST(who_is_hung_up_on_at_once_is_not_heard),
         TEST(what_was_queued_before_a_hangup_arrives),
         TEST(what_was_queued_before_the_end_arrives),
-        TEST(a_lost_inbound_link_is_told),
+        TEST(a_lost_inbound_tcp_link_is_told),
+        TEST(a_lost_inbound_ipc_link_is_told),
+        TEST(what_was_said_last_comes_before_the_loss),
+        TEST(a_hangup_closes_the_connection),
         TEST(a_lost_outbound_link_is_told),
         TEST(dials_are_bounded),
     };

@@ -1,0 +1,319 @@
+/* The doors. See doors.h.
+ *
+ * Invariants: (1) a door is in use when its fd is not -1, and then stands for one connection, known by the cookie that the
+ * kernel gave its socket: descriptors are used again, cookies are not; (2) a door with a link is told of by closed() once,
+ * when its connection ends first; (3) events come in the order in which libzmq's one I/O thread made them, so a
+ * descriptor's end is known before it begins again. A descriptor could still be closed by libzmq in the instant between
+ * comparing its cookie and shutting it. */
+#include "doors.h"
+
+#include "limits.h"
+#include "socket.h"
+
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <zmq.h>
+
+#define AT_ONCE 256
+#define LOOK_EVERY SECOND
+#define LOOK_SOON (50 * MILLISECOND) /* while something looks suspicious */
+#define MONITORS_MAX 16
+#define EVENTS (ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_ACCEPT_FAILED)
+
+struct door {
+    int fd;
+    uint64_t cookie;
+    uint64_t since;
+    link_no link;     /* 0 until its first message */
+    uint64_t shut_at; /* 0: stays */
+    bool used;        /* since the latest look */
+    uint64_t bytes;   /* received when a message last came, or at the first look */
+};
+
+struct monitor {
+    struct doors *doors;
+    void *socket;
+    struct watch *watch;
+};
+
+struct doors {
+    struct doors_config config;
+    size_t count;
+    uint64_t refused;
+    struct timer look;
+    size_t monitors;
+    struct monitor monitor[MONITORS_MAX];
+    struct door door[DOORS_MAX];
+};
+
+/* ---- connections */
+
+static uint64_t cookie_of(int fd)
+{
+    uint64_t cookie = 0;
+    socklen_t n = sizeof cookie;
+    return getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &n) == 0 ? cookie : 0;
+}
+
+/* Ends a connection; libzmq then sees its end as if the other side had closed it. */
+static void shut(int fd, uint64_t cookie)
+{
+    if (cookie != 0 && cookie_of(fd) == cookie)
+        shutdown(fd, SHUT_RDWR);
+}
+
+/* Payload bytes received on a TCP connection; 0 for others, whose senders are of our own user. */
+static uint64_t bytes_of(int fd)
+{
+    struct tcp_info info = {0};
+    socklen_t n = sizeof info;
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &n) != 0 ||
+        n < offsetof(struct tcp_info, tcpi_bytes_received) + sizeof info.tcpi_bytes_received)
+        return 0;
+    return info.tcpi_bytes_received;
+}
+
+static struct door *door_find(struct doors *doors, int fd)
+{
+    for (size_t i = 0; i < DOORS_MAX && fd >= 0; i++)
+        if (doors->door[i].fd == fd)
+            return &doors->door[i];
+    return NULL;
+}
+
+static void door_free(struct doors *doors, struct door *door)
+{
+    door->fd = -1;
+    doors->count--;
+}
+
+static void refuse(struct doors *doors, struct door *door, const char *why)
+{
+    log_write(doors->config.log, LOG_INFO, "doors", "a connection is dropped: %s", why);
+    doors->refused++;
+    shut(door->fd, door->cookie);
+    door->shut_at = TIMER_NEVER; /* done; what is left is to hear of its end */
+}
+
+/* ---- looking after them */
+
+/* Does it receive and receive, and no message comes of it? */
+static bool unfinished(struct door *door, bool *suspicious)
+{
+    uint64_t bytes = bytes_of(door->fd);
+    if (door->used || bytes < door->bytes)
+        door->bytes = bytes;
+    door->used = false;
+    if (bytes - door->bytes > DOOR_UNFINISHED / 8)
+        *suspicious = true;
+    return bytes - door->bytes > DOOR_UNFINISHED;
+}
+
+static void look_at(struct doors *doors, struct door *door, uint64_t now, uint64_t *next)
+{
+    bool suspicious = false;
+    if (door->shut_at == TIMER_NEVER)
+        return;
+    if (door->shut_at != 0 && door->shut_at <= now) {
+        shut(door->fd, door->cookie);
+        door->shut_at = TIMER_NEVER;
+    } else if (door->link == 0 && door->shut_at == 0 && now - door->since > doors->config.silence) {
+        refuse(doors, door, "it says nothing");
+    } else if (unfinished(door, &suspicious)) {
+        refuse(doors, door, "its message has no end");
+    }
+    if (door->shut_at != 0 && door->shut_at < *next)
+        *next = door->shut_at;
+    if (suspicious)
+        *next = now + LOOK_SOON;
+}
+
+static void look(void *arg)
+{
+    struct doors *doors = arg;
+    uint64_t now = loop_now(), next = now + LOOK_EVERY;
+    for (size_t i = 0; i < DOORS_MAX && doors->count > 0; i++)
+        if (doors->door[i].fd >= 0)
+            look_at(doors, &doors->door[i], now, &next);
+    if (doors->count > 0)
+        loop_timer_set(doors->config.loop, &doors->look, next);
+}
+
+/* ---- what the monitors tell */
+
+/* The one that has been there longest without a message. */
+static struct door *oldest_stranger(struct doors *doors)
+{
+    struct door *oldest = NULL;
+    for (size_t i = 0; i < DOORS_MAX; i++) {
+        struct door *d = &doors->door[i];
+        if (d->fd >= 0 && d->link == 0 && d->shut_at == 0 && (!oldest || d->since < oldest->since))
+            oldest = d;
+    }
+    return oldest;
+}
+
+static void on_accepted(struct doors *doors, int fd)
+{
+    struct door *door = NULL;
+    uint64_t cookie = cookie_of(fd);
+    if (doors->count >= DOORS_MAX - DOORS_MAX / 8) {
+        struct door *stranger = oldest_stranger(doors);
+        if (stranger)
+            refuse(doors, stranger, "there are too many");
+    }
+    for (size_t i = 0; i < DOORS_MAX && !door; i++)
+        if (doors->door[i].fd < 0)
+            door = &doors->door[i];
+    if (!door) {
+        doors->refused++;
+        shut(fd, cookie);
+        return;
+    }
+    *door = (struct door){.fd = fd, .cookie = cookie, .since = loop_now()};
+    doors->count++;
+    if (doors->look.slot == TIMER_IDLE)
+        loop_timer_set(doors->config.loop, &doors->look, door->since + LOOK_EVERY);
+}
+
+static void on_disconnected(struct doors *doors, int fd)
+{
+    struct door *door = door_find(doors, fd);
+    if (!door)
+        return;
+    link_no link = door->link;
+    door_free(doors, door);
+    if (link != 0)
+        doors->config.closed(doors->config.arg, link);
+}
+
+/* Descriptors have run out: those of strangers are the ones to give up. */
+static void on_accept_failed(struct doors *doors)
+{
+    struct door *stranger = oldest_stranger(doors);
+    if (stranger)
+        refuse(doors, stranger, "files have run out");
+}
+
+/* Reads one event: a frame with its number and value, and a frame with an address. false when there is none. */
+static bool event_read(void *socket, uint16_t *event, int32_t *value)
+{
+    uint8_t frame[6];
+    int n = zmq_recv(socket, frame, sizeof frame, ZMQ_DONTWAIT);
+    if (n < 0)
+        return false;
+    *event = 0;
+    if (n == sizeof frame) {
+        memcpy(event, frame, 2);
+        memcpy(value, frame + 2, 4);
+    }
+    socket_skip(socket);
+    return true;
+}
+
+static void read_events(struct monitor *m)
+{
+    uint16_t event;
+    int32_t value = -1;
+    for (int i = 0; i < AT_ONCE && event_read(m->socket, &event, &value); i++) {
+        if (event == ZMQ_EVENT_ACCEPTED)
+            on_accepted(m->doors, value);
+        else if (event == ZMQ_EVENT_DISCONNECTED)
+            on_disconnected(m->doors, value);
+        else if (event == ZMQ_EVENT_ACCEPT_FAILED)
+            on_accept_failed(m->doors);
+    }
+}
+
+static void monitor_ready(void *arg)
+{
+    read_events(arg);
+}
+
+/* ---- for the wire */
+
+struct door *doors_enter(struct doors *doors, int fd, link_no link)
+{
+    for (size_t i = 0; i < doors->monitors; i++)
+        read_events(&doors->monitor[i]); /* the connection may be newer than what has been read of them */
+    struct door *door = door_find(doors, fd);
+    if (!door || door->link != 0)
+        return NULL;
+    door->link = link;
+    door_used(door);
+    return door;
+}
+
+void door_used(struct door *door)
+{
+    door->used = true;
+}
+
+void doors_leave(struct doors *doors, struct door *door)
+{
+    if (!door)
+        return;
+    door->link = 0;
+    if (door->shut_at == 0)
+        door->shut_at = loop_now() + SOCKET_LINGER_MS * MILLISECOND;
+    if (door->shut_at != TIMER_NEVER && (doors->look.slot == TIMER_IDLE || doors->look.at > door->shut_at))
+        loop_timer_set(doors->config.loop, &doors->look, door->shut_at);
+}
+
+uint64_t doors_refused(const struct doors *doors)
+{
+    return doors->refused;
+}
+
+int doors_watch(struct doors *doors, void *socket)
+{
+    char name[48];
+    int unbounded = 0;
+    if (doors->monitors == MONITORS_MAX)
+        return ERR_FULL;
+    struct monitor *m = &doors->monitor[doors->monitors];
+    snprintf(name, sizeof name, "inproc://weft-doors-%zu", doors->monitors);
+    *m = (struct monitor){.doors = doors, .socket = socket_open(doors->config.context, ZMQ_PAIR)};
+    if (!m->socket)
+        return ERR_NOMEM;
+    doors->monitors++;
+    /* libzmq's I/O thread must never wait for us. */
+    if (zmq_setsockopt(m->socket, ZMQ_RCVHWM, &unbounded, sizeof unbounded) != 0 ||
+        zmq_socket_monitor(socket, name, EVENTS) != 0 || zmq_connect(m->socket, name) != 0)
+        return ERR_IO;
+    m->watch = loop_watch_socket(doors->config.loop, m->socket, monitor_ready, m);
+    return m->watch ? 0 : ERR_NOMEM;
+}
+
+int doors_new(const struct doors_config *config, struct doors **out, struct fault *fault)
+{
+    struct doors *doors = calloc(1, sizeof *doors);
+    *out = NULL;
+    if (!doors)
+        return fault_set(fault, ERR_NOMEM, "out of memory");
+    doors->config = *config;
+    if (doors->config.silence == 0)
+        doors->config.silence = DOOR_SILENCE;
+    timer_init(&doors->look, look, doors);
+    for (size_t i = 0; i < DOORS_MAX; i++)
+        doors->door[i].fd = -1;
+    *out = doors;
+    return 0;
+}
+
+void doors_free(struct doors *doors)
+{
+    if (!doors)
+        return;
+    loop_timer_cancel(doors->config.loop, &doors->look);
+    for (size_t i = 0; i < doors->monitors; i++) {
+        loop_unwatch(doors->monitor[i].watch);
+        zmq_close(doors->monitor[i].socket);
+    }
+    free(doors);
+}

@@ -1,0 +1,49 @@
+/* The doors of the wire: connections that others made to our listening sockets, seen as what they are to the system.
+ *
+ * libzmq keeps a connection until it breaks, whatever it does, and cannot be told to drop one. So its monitor tells us of
+ * each that was accepted, and one that is not wanted is shut here, by its descriptor: when there are too many (the oldest
+ * that has not proved itself makes room), when it says nothing, when its link was hung up, and when it sends a message of
+ * endless frames, which libzmq would store until memory is full. The other way round, a connection that broke is told at
+ * once. */
+#ifndef WEFT_NODE_DOORS_H
+#define WEFT_NODE_DOORS_H
+
+#include "log.h"
+#include "loop.h"
+#include "port.h"
+
+#define DOORS_MAX 1024             /* inbound connections: twice LINKS_MAX, so that strangers do not keep peers out */
+#define DOOR_SILENCE (8 * SECOND)  /* from accept to the first message: handshake and HELLO with room to spare */
+#define DOOR_UNFINISHED (8u << 20) /* bytes received without a message coming of them: the queue is half of that */
+
+struct doors;
+struct door;
+
+struct doors_config {
+    void *context;
+    struct loop *loop;
+    const struct log *log;
+    uint64_t silence; /* 0: DOOR_SILENCE */
+    /* The connection of a link is gone. What it sent before may still be in libzmq's queue. */
+    void (*closed)(void *arg, link_no link);
+    void *arg;
+};
+
+int doors_new(const struct doors_config *config, struct doors **doors, struct fault *fault);
+/* After all monitored sockets have been closed. NULL is fine. */
+void doors_free(struct doors *doors);
+
+/* Watches a listening socket from now on; to be called before it is bound. ERR_NOMEM, ERR_IO. */
+int doors_watch(struct doors *doors, void *socket);
+
+/* The door of a connection from which a first message came, for `link`; NULL when it is not known. */
+struct door *doors_enter(struct doors *doors, int fd, link_no link);
+/* A further message came through it. */
+void door_used(struct door *door);
+/* Its link was hung up: shut it as soon as what is queued has had time to leave. NULL is fine. */
+void doors_leave(struct doors *doors, struct door *door);
+
+/* Connections shut by us so far, other than by doors_leave. */
+uint64_t doors_refused(const struct doors *doors);
+
+#endif
