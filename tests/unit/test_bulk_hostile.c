@@ -5,6 +5,7 @@
 #include "bulk_pair.h"
 #include "fetch_plan.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <sodium.h>
 #include <stdarg.h>
@@ -420,16 +421,16 @@ struct thief {
     struct stream s;
 };
 
-/* The sender listens; its list (a folder, a small and a large file) has been read. */
-static void thief_make(struct thief *t)
+/* The sender listens; its list (a folder, a small and a large file of so many blocks) has been read. */
+static void thief_make_with(struct thief *t, uint64_t blocks)
 {
     struct frame_head head;
 
     pair_make(&t->p, &(struct pair_options){.streams = 1});
     scratch_text(&t->p.scratch, "src/a-small", "small");
-    pair_write_big(&t->p, "b-large", 3 * BLOCK);
+    pair_write_big(&t->p, "b-large", blocks * BLOCK);
     t->p.on_connected = hold;
-    t->p.s.reception = (struct reception_info){.streams = 1, .limit = 4 * BLOCK, .deadline_s = 10};
+    t->p.s.reception = (struct reception_info){.streams = 1, .limit = (blocks + 1) * BLOCK, .deadline_s = 10};
     randombytes_buf(t->p.s.reception.id.b, TAG_BYTES);
     randombytes_buf(t->p.s.reception.key, 32);
     pair_start_send(&t->p);
@@ -438,6 +439,11 @@ static void thief_make(struct thief *t)
     fake_dial(&t->s, &t->p.s.reception, &t->p.answer.addr[0], &t->p);
     expect(&t->s, FRAME_LIST, &head);
     expect(&t->s, FRAME_LIST_END, &head);
+}
+
+static void thief_make(struct thief *t)
+{
+    thief_make_with(t, 3);
 }
 
 static void thief_end(struct thief *t, int code)
@@ -520,7 +526,6 @@ static uint64_t token_of(struct thief *t)
     want_blocks(&t->s, 2, 0, 1, 0);
     assert_int_equal(blocks_end_decode(expect(&t->s, FRAME_BLOCKS_END, &head), &end), 0);
     assert_int_equal(end.status, ITEM_CHANGED);
-    assert_int_equal(end.now.size, 3 * BLOCK);
     return end.now.token;
 }
 
@@ -559,6 +564,34 @@ static void sender_frames_from_a_receiver(void **state)
     thief_make(&t);
     put_end(&t.s, ITEM_OK);
     thief_end(&t, ERR_MALFORMED);
+}
+
+/* More than any socket buffer holds, so that the sender is in the middle of it when the file changes. */
+static void p33_a_change_in_the_middle_of_a_slice_is_told(void **state)
+{
+    enum { BLOCKS = 256 };
+    struct thief t;
+    struct frame_head head;
+    struct blocks_end end;
+    (void)state;
+
+    thief_make_with(&t, BLOCKS);
+    want_blocks(&t.s, 2, 0, BLOCKS, token_of(&t));
+    expect(&t.s, FRAME_BLOCK, &head);
+    int fd = open(scratch_at(&t.p.scratch, "src/b-large").s, O_WRONLY);
+    assert_true(fd >= 0);
+    assert_int_equal(pwrite(fd, "new", 3, (BLOCKS - 1) * (off_t)BLOCK), 3);
+    close(fd);
+    const uint8_t *body;
+    do {
+        assert_int_equal(stream_next(&t.s, &head), 0);
+        body = stream_body(&t.s, &head);
+    } while (head.type == FRAME_BLOCK);
+    assert_int_equal(head.type, FRAME_BLOCKS_END);
+    assert_int_equal(blocks_end_decode(body, &end), 0);
+    assert_int_equal(end.status, ITEM_CHANGED);
+    stream_break(&t.s);
+    thief_end(&t, ERR_UNREACHABLE);
 }
 
 static void p28_a_file_that_became_a_link(void **state)
@@ -610,6 +643,7 @@ int main(void)
         cmocka_unit_test(s1_blocks_beyond_the_end),
         cmocka_unit_test(oob_6_more_than_reserved_is_not_sent),
         cmocka_unit_test(sender_frames_from_a_receiver),
+        cmocka_unit_test(p33_a_change_in_the_middle_of_a_slice_is_told),
         cmocka_unit_test(p28_a_file_that_became_a_link),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
