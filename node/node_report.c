@@ -101,6 +101,14 @@ static void check_endpoints(const struct checks *c)
              "no other machine can dial this node: it listens on this one only");
 }
 
+/* The address without its port, of which an interface has none. */
+static const char *host_text(const struct addr *a, char out[ADDR_TEXT])
+{
+    addr_text(a, out);
+    *strrchr(out, ':') = '\0';
+    return out;
+}
+
 static void check_beacons(const struct checks *c)
 {
     struct weft_node *node = c->node;
@@ -115,7 +123,7 @@ static void check_beacons(const struct checks *c)
         tell(c, "beacons", "ok", NULL, "heard on UDP port %u", node->options.beacon_port);
     for (size_t i = 0; i < n; i++) {
         char text[ADDR_TEXT];
-        tell(c, "interface", "ok", NULL, "%s: %s", face[i].name, addr_text(&face[i].addr, text));
+        tell(c, "interface", "ok", NULL, "%s has %s", face[i].name, host_text(&face[i].addr, text));
     }
     if (n == 0)
         tell(c, "interface", "error", "bring an interface up, or see whether --interface names one that is there",
