@@ -22,6 +22,7 @@
 #define AT_ONCE 256
 #define LOOK_EVERY SECOND
 #define LOOK_SOON (50 * MILLISECOND) /* while something looks suspicious */
+#define DOORS_SPARE 64               /* while those that must go are going */
 #define MONITORS_MAX 16
 #define EVENTS (ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_ACCEPT_FAILED)
 
@@ -30,6 +31,7 @@ struct door {
     uint64_t cookie;
     uint64_t since;
     link_no link;     /* 0 until its first message */
+    bool dialled;     /* by us: libzmq closes it when its socket is closed */
     uint64_t shut_at; /* 0: stays */
     bool used;        /* since the latest look */
     uint64_t bytes;   /* received when a message last came, or at the first look */
@@ -81,7 +83,7 @@ static uint64_t bytes_of(int fd)
 static struct door *door_find(struct doors *doors, int fd)
 {
     for (size_t i = 0; i < DOORS_MAX && fd >= 0; i++)
-        if (doors->door[i].fd == fd)
+        if (doors->door[i].fd == fd && !doors->door[i].dialled)
             return &doors->door[i];
     return NULL;
 }
@@ -90,6 +92,28 @@ static void door_free(struct doors *doors, struct door *door)
 {
     door->fd = -1;
     doors->count--;
+}
+
+/* Its connection is no more. */
+static void door_ended(struct doors *doors, struct door *door)
+{
+    link_no link = door->link;
+    door_free(doors, door);
+    if (link != 0)
+        doors->config.closed(doors->config.arg, link);
+}
+
+static struct door *door_new(struct doors *doors, int fd, uint64_t cookie)
+{
+    for (size_t i = 0; i < DOORS_MAX; i++)
+        if (doors->door[i].fd < 0) {
+            doors->door[i] = (struct door){.fd = fd, .cookie = cookie, .since = loop_now()};
+            doors->count++;
+            if (doors->look.slot == TIMER_IDLE)
+                loop_timer_set(doors->config.loop, &doors->look, doors->door[i].since + LOOK_EVERY);
+            return &doors->door[i];
+        }
+    return NULL;
 }
 
 static void refuse(struct doors *doors, struct door *door, const char *why)
@@ -117,6 +141,10 @@ static bool unfinished(struct door *door, bool *suspicious)
 static void look_at(struct doors *doors, struct door *door, uint64_t now, uint64_t *next)
 {
     bool suspicious = false;
+    if (door->dialled && cookie_of(door->fd) != door->cookie) {
+        door_ended(doors, door);
+        return;
+    }
     if (door->shut_at == TIMER_NEVER)
         return;
     if (door->shut_at != 0 && door->shut_at <= now) {
@@ -160,36 +188,23 @@ static struct door *oldest_stranger(struct doors *doors)
 
 static void on_accepted(struct doors *doors, int fd)
 {
-    struct door *door = NULL;
     uint64_t cookie = cookie_of(fd);
-    if (doors->count >= DOORS_MAX - DOORS_MAX / 8) {
+    if (doors->count >= DOORS_MAX - DOORS_SPARE) {
         struct door *stranger = oldest_stranger(doors);
         if (stranger)
             refuse(doors, stranger, "there are too many");
     }
-    for (size_t i = 0; i < DOORS_MAX && !door; i++)
-        if (doors->door[i].fd < 0)
-            door = &doors->door[i];
-    if (!door) {
+    if (!door_new(doors, fd, cookie)) {
         doors->refused++;
         shut(fd, cookie);
-        return;
     }
-    *door = (struct door){.fd = fd, .cookie = cookie, .since = loop_now()};
-    doors->count++;
-    if (doors->look.slot == TIMER_IDLE)
-        loop_timer_set(doors->config.loop, &doors->look, door->since + LOOK_EVERY);
 }
 
 static void on_disconnected(struct doors *doors, int fd)
 {
     struct door *door = door_find(doors, fd);
-    if (!door)
-        return;
-    link_no link = door->link;
-    door_free(doors, door);
-    if (link != 0)
-        doors->config.closed(doors->config.arg, link);
+    if (door)
+        door_ended(doors, door);
 }
 
 /* Descriptors have run out: those of strangers are the ones to give up. */
@@ -249,6 +264,32 @@ struct door *doors_enter(struct doors *doors, int fd, link_no link)
     return door;
 }
 
+static bool leads_to(int fd, const struct addr *peer)
+{
+    struct sockaddr_storage sa;
+    socklen_t n = sizeof sa;
+    struct addr a;
+    if (getpeername(fd, (struct sockaddr *)&sa, &n) != 0)
+        return false;
+    if (peer->family == 0)
+        return sa.ss_family == AF_UNIX;
+    return addr_from_sockaddr((struct sockaddr *)&sa, &a) == 0 && a.port == peer->port && addr_same_host(&a, peer);
+}
+
+struct door *doors_follow(struct doors *doors, int fd, const struct addr *peer, link_no link)
+{
+    uint64_t cookie = cookie_of(fd);
+    if (cookie == 0 || !leads_to(fd, peer) || cookie_of(fd) != cookie)
+        return NULL;
+    struct door *door = door_new(doors, fd, cookie);
+    if (door) {
+        door->link = link;
+        door->dialled = true;
+        door_used(door);
+    }
+    return door;
+}
+
 void door_used(struct door *door)
 {
     door->used = true;
@@ -259,6 +300,10 @@ void doors_leave(struct doors *doors, struct door *door)
     if (!door)
         return;
     door->link = 0;
+    if (door->dialled) {
+        door_free(doors, door);
+        return;
+    }
     if (door->shut_at == 0)
         door->shut_at = loop_now() + SOCKET_LINGER_MS * MILLISECOND;
     if (door->shut_at != TIMER_NEVER && (doors->look.slot == TIMER_IDLE || doors->look.at > door->shut_at))

@@ -1,4 +1,4 @@
-/* The doors of the wire: connections that others made to our listening sockets, seen as what they are to the system.
+/* The doors of the wire: the connections behind libzmq's sockets, seen as what they are to the system.
  *
  * libzmq keeps a connection until it breaks, whatever it does, and cannot be told to drop one. So its monitor tells us of
  * each that was accepted, and one that is not wanted is shut here, by its descriptor: when there are too many (the oldest
@@ -8,11 +8,12 @@
 #ifndef WEFT_NODE_DOORS_H
 #define WEFT_NODE_DOORS_H
 
+#include "addr.h"
 #include "log.h"
 #include "loop.h"
 #include "port.h"
 
-#define DOORS_MAX 1024             /* inbound connections: twice LINKS_MAX, so that strangers do not keep peers out */
+#define DOORS_MAX 1536             /* 512 for strangers beside LINKS_MAX in each direction: they do not keep peers out */
 #define DOOR_SILENCE (8 * SECOND)  /* from accept to the first message: handshake and HELLO with room to spare */
 #define DOOR_UNFINISHED (8u << 20) /* bytes received without a message coming of them: the queue is half of that */
 
@@ -38,9 +39,12 @@ int doors_watch(struct doors *doors, void *socket);
 
 /* The door of a connection from which a first message came, for `link`; NULL when it is not known. */
 struct door *doors_enter(struct doors *doors, int fd, link_no link);
+/* The same for a connection that we made to `peer` (family 0: an ipc socket), which no monitor tells of: its end is noticed
+ * within a second. NULL when the descriptor is no longer that connection. */
+struct door *doors_follow(struct doors *doors, int fd, const struct addr *peer, link_no link);
 /* A further message came through it. */
 void door_used(struct door *door);
-/* Its link was hung up: shut it as soon as what is queued has had time to leave. NULL is fine. */
+/* Its link was hung up: an inbound connection is shut as soon as what is queued has had time to leave. NULL is fine. */
 void doors_leave(struct doors *doors, struct door *door);
 
 /* Connections shut by us so far, other than by doors_leave. */

@@ -43,11 +43,13 @@ struct line {
     void *socket;
     struct watch *watch;
     struct listener *at;
-    struct door *door; /* of an inbound one; NULL when its connection has ended */
+    struct door *door;   /* its connection, once a message has come by it and until it ends */
+    struct addr dialled; /* family 0: an ipc socket */
     uint8_t rid[SOCKET_ID_BYTES];
     uint8_t curve[CURVE_KEY_BYTES];
     struct sent sent;
-    bool lost;
+    bool lost;  /* nothing goes either way any more */
+    bool ended; /* its connection has ended; what it sent last may still be in the queue */
 };
 
 struct ignored {
@@ -132,7 +134,7 @@ static void tell_losses(void *arg)
     struct wire *wire = arg;
     for (size_t i = 0; i < LINKS_MAX; i++) {
         link_no no = wire->line[i].no;
-        if (no == 0 || (!wire->line[i].lost && !(wire->line[i].at && !wire->line[i].door)))
+        if (no == 0 || (!wire->line[i].lost && !wire->line[i].ended))
             continue;
         line_free(&wire->line[i]);
         wire->config.lost(wire->config.arg, no);
@@ -146,15 +148,19 @@ static int line_lost(struct line *line)
     return ERR_UNREACHABLE;
 }
 
-/* The connection of an inbound line has ended. What it sent last is still to be read: the loss is told a little later. */
+/* Its loss is told when what it sent last has been read. */
+static void line_ended(struct line *line)
+{
+    line->door = NULL;
+    line->ended = true;
+    loop_timer_set(line->wire->config.loop, &line->wire->losses, loop_now() + READ_OUT);
+}
+
 static void door_closed(void *arg, link_no no)
 {
-    struct wire *wire = arg;
-    struct line *line = line_find(wire, no);
-    if (!line)
-        return;
-    line->door = NULL;
-    loop_timer_set(wire->config.loop, &wire->losses, loop_now() + READ_OUT);
+    struct line *line = line_find(arg, no);
+    if (line)
+        line_ended(line);
 }
 
 /* ---- sending */
@@ -238,6 +244,10 @@ static void dealer_ready(void *arg)
         errno = 0;
         bool good = payload_read(socket, &payload);
         bool none = !good && errno == EAGAIN;
+        if (good && line->door)
+            door_used(line->door);
+        else if (good && !line->ended)
+            line->door = doors_follow(wire->doors, zmq_msg_get(&payload, ZMQ_SRCFD), &line->dialled, no);
         if (good)
             deliver(line, &payload);
         else if (!none)
@@ -273,7 +283,7 @@ static struct line *line_of(struct listener *at, const uint8_t rid[SOCKET_ID_BYT
     memcpy(line->curve, curve, CURVE_KEY_BYTES);
     line->door = doors_enter(wire->doors, zmq_msg_get(payload, ZMQ_SRCFD), no);
     if (!line->door) /* it said something and went */
-        loop_timer_set(wire->config.loop, &wire->losses, loop_now() + READ_OUT);
+        line_ended(line);
     wire->config.accepted(wire->config.arg, no, curve);
     return line->no == no ? line : NULL;
 }
@@ -364,6 +374,7 @@ int wire_dial(struct wire *wire, link_no no, const struct node_id *peer, const c
         return ERR_FULL;
     }
     line->socket = socket;
+    endpoint_addr(endpoint, &line->dialled);
     int err = socket_keys(socket, wire->config.identity, peer);
     if (!err && zmq_connect(socket, endpoint) != 0)
         err = ERR_MALFORMED;
