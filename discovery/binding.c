@@ -1,8 +1,8 @@
 /* The pipe binding protocol: pipes bound here, and questions of ours. See binding.h.
  *
- * Two tables: resolves (questions of ours) and forwards (questions of others that were passed on, binding_answer.c). Both together are
- * bounded by QUERIES_MAX and every entry has a timer. Invariant: an answer is taken only for an entry of one of the tables, and only
- * from a peer that its query was sent to. */
+ * Two tables: resolves (questions of ours) and forwards (questions of others that were passed on, binding_answer.c). Both
+ * together are bounded by QUERIES_MAX and every entry has a timer. Invariant: an answer is taken only for an entry of one of
+ * the tables, and only from a peer that its query was sent to. */
 #include "binding_internal.h"
 
 #include <stdlib.h>

@@ -1,11 +1,11 @@
 /* The pipe binding protocol (US 8,160,077): which endpoint of which peer is bound to a pipe?
  *
- * Pure state. A node that wants a pipe sends a query; a node that has it bound answers with its signed record and the endpoints,
- * best first, that speak the pipe's transport; a node in between forwards the query to the holder when it is linked to it, or
- * answers from its cache. Look-up order: bound here, cache, the wanted peer itself, other linked peers.
+ * Pure state. A node that wants a pipe sends a query; a node that has it bound answers with its signed record and the
+ * endpoints, best first, that speak the pipe's transport; a node in between forwards the query to the holder when it is
+ * linked to it, or answers from its cache. Look-up order: bound here, cache, the wanted peer itself, other linked peers.
  *
- * Nothing in an answer is believed without the holder's signature: every endpoint must stand in the holder's record, the record
- * must not be older than one already seen, and the holder must be one that was wanted. */
+ * Nothing in an answer is believed without the holder's signature: every endpoint must stand in the holder's record, the
+ * record must not be older than one already seen, and the holder must be one that was wanted. */
 #ifndef WEFT_DISCOVERY_BINDING_H
 #define WEFT_DISCOVERY_BINDING_H
 
@@ -46,19 +46,19 @@ struct binding_want {
     struct tag pipe;
     enum pipe_type type;
     enum transport transport;
-    bool owned;            /* then only `owner` will do */
+    bool owned; /* then only `owner` will do */
     struct node_id owner;
 };
 
 struct binding_result {
-    int err;                    /* 0; ERR_NOT_FOUND: all who were asked said no; ERR_TIMEOUT; ERR_UNREACHABLE: nobody to ask */
+    int err; /* 0; ERR_NOT_FOUND: all who were asked said no; ERR_TIMEOUT; ERR_UNREACHABLE: nobody to ask */
     struct record holder;
     uint8_t count;
     struct endpoint endpoint[PIPE_ENDPOINTS_MAX]; /* best first, as the holder ranked them */
-    struct node_id answered_by; /* the peer that sent the answer; ourselves when local */
+    struct node_id answered_by;                   /* the peer that sent the answer; ourselves when local */
     bool cached;
-    uint64_t elapsed;           /* ns from question to answer */
-    uint64_t expires;           /* on the port's clock */
+    uint64_t elapsed; /* ns from question to answer */
+    uint64_t expires; /* on the port's clock */
 };
 typedef void binding_done(void *arg, const struct binding_result *result);
 

@@ -1,7 +1,7 @@
 /* The pipe binding protocol: questions of others, and all answers. See binding.h.
  *
- * Invariants: (1) a query is handled once: a second copy finds our id among the visited or its number among the forwards; (2) no answer
- * is believed, kept or passed on before entry_from has checked it against the holder's signature. */
+ * Invariants: (1) a query is handled once: a second copy finds our id among the visited or its number among the forwards;
+ * (2) no answer is believed, kept or passed on before entry_from has checked it against the holder's signature. */
 #include "binding_internal.h"
 
 #include <stdlib.h>
@@ -183,8 +183,8 @@ static int entry_from(struct binding *b, const struct binding_want *want, const 
     return 0;
 }
 
-/* Notes an answer, as a "no" until it has proved to be more. False when this peer was not asked, or has answered before: an answer
- * costs a signature check, so everybody has one. */
+/* Notes an answer, as a "no" until it has proved to be more. False when this peer was not asked, or has answered before: an
+ * answer costs a signature check, so everybody has one. */
 static bool note_answer(struct asked *asked, const struct node_id *from)
 {
     for (size_t i = 0; i < asked->count; i++)

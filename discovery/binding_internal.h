@@ -5,10 +5,10 @@
 #include "binding.h"
 #include "pipe_cache.h"
 
-#define FAN_OUT 8                           /* peers that one question goes to at once */
-#define DIRECTED_WAIT (500 * MILLISECOND)   /* for the wanted peer itself, before others are asked */
+#define FAN_OUT 8                         /* peers that one question goes to at once */
+#define DIRECTED_WAIT (500 * MILLISECOND) /* for the wanted peer itself, before others are asked */
 #define ANSWER_LIFE_S 300
-#define LOCAL_MAX 1024                      /* pipes bound at one node */
+#define LOCAL_MAX 1024 /* pipes bound at one node */
 
 struct local_pipe {
     struct tag pipe;

@@ -246,8 +246,8 @@ int peers_take_record(struct peers *peers, const struct record_bytes *bytes, boo
     return 0;
 }
 
-/* A beacon counts when it is from a later life, or a later beat of the same one. Of a peer that we are linked to only a new record or
- * a goodbye counts: the link proves it alive better, and a LAN full of beacons then costs no signature checks. */
+/* A beacon counts when it is from a later life, or a later beat of the same one. Of a peer that we are linked to only a new
+ * record or a goodbye counts: the link proves it alive better, and a LAN full of beacons then costs no signature checks. */
 static bool beacon_is_news(const struct peer *peer, const struct beacon *beacon, const struct record *record)
 {
     if (!peer || record->incarnation > peer->incarnation)

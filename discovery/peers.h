@@ -1,8 +1,8 @@
 /* The peers a node knows of: records, names, signs of life, and how willing it is to dial them.
  *
- * Pure state. Invariants: (1) peers are kept in order of id; (2) at most one peer holds a name; (3) the node itself is never among
- * them; (4) a peer's record is signed by its id, and never replaced by an older one; (5) there are at most PEERS_MAX, and making
- * room never drops a trusted or busy one. */
+ * Pure state. Invariants: (1) peers are kept in order of id; (2) at most one peer holds a name; (3) the node itself is never
+ * among them; (4) a peer's record is signed by its id, and never replaced by an older one; (5) there are at most PEERS_MAX,
+ * and making room never drops a trusted or busy one. */
 #ifndef WEFT_DISCOVERY_PEERS_H
 #define WEFT_DISCOVERY_PEERS_H
 
@@ -27,19 +27,19 @@ struct peer {
     unsigned busy;             /* links and sessions that hold it: never dropped while > 0 */
     double penalty;            /* for links lost, as of penalty_at; halves every DAMP_HALF_LIFE */
     uint64_t penalty_at;
-    uint64_t damped_until;     /* not dialled before, however alive it seems */
-    uint64_t dial_after;       /* the next attempt; 0: at once */
-    uint64_t dial_wait;        /* doubles with every failed attempt, until a sign of life */
-    bool dialling;             /* a race for it is on */
-    bool warned;               /* the person was told that its name is another key's */
+    uint64_t damped_until; /* not dialled before, however alive it seems */
+    uint64_t dial_after;   /* the next attempt; 0: at once */
+    uint64_t dial_wait;    /* doubles with every failed attempt, until a sign of life */
+    bool dialling;         /* a race for it is on */
+    bool warned;           /* the person was told that its name is another key's */
 };
 
 /* What taking a record or a beacon changed. */
 enum peer_news {
-    PEER_NEWS_NONE,     /* nothing new: a copy, or older */
-    PEER_NEWS_ALIVE,    /* a fresh sign of life, same record */
-    PEER_NEWS_RECORD,   /* a newer record */
-    PEER_NEWS_BYE,      /* it stopped */
+    PEER_NEWS_NONE,   /* nothing new: a copy, or older */
+    PEER_NEWS_ALIVE,  /* a fresh sign of life, same record */
+    PEER_NEWS_RECORD, /* a newer record */
+    PEER_NEWS_BYE,    /* it stopped */
 };
 
 int peers_new(const struct node_id *self, struct peers **peers);
@@ -54,13 +54,13 @@ bool peer_has_record(const struct peer *peer, const struct record_bytes *bytes);
 int peers_add(struct peers *peers, const struct node_id *id, struct peer **out);
 void peers_drop(struct peers *peers, struct peer *peer);
 
-/* Takes a signed record from anywhere. `from_link`: its own node sent it over a link just now, which proves it alive. ERR_VERIFY,
- * ERR_MALFORMED, ERR_FULL. Gives the peer (NULL when it is about ourselves) and what changed. */
+/* Takes a signed record from anywhere. `from_link`: its own node sent it over a link just now, which proves it alive.
+ * ERR_VERIFY, ERR_MALFORMED, ERR_FULL. Gives the peer (NULL when it is about ourselves) and what changed. */
 int peers_take_record(struct peers *peers, const struct record_bytes *bytes, bool from_link, uint64_t now, struct peer **out,
                       enum peer_news *news);
 /* Takes a datagram that claims to be a beacon. `budget` is called before signatures are checked; when it says no, the
- * datagram is dropped (ERR_LIMIT). A beacon whose incarnation and beat are not newer than what was seen changes nothing and costs no
- * check. Gives also the decoded beacon, for probes. */
+ * datagram is dropped (ERR_LIMIT). A beacon whose incarnation and beat are not newer than what was seen changes nothing and
+ * costs no check. Gives also the decoded beacon, for probes. */
 int peers_take_beacon(struct peers *peers, const void *bytes, size_t n, uint64_t now, bool (*budget)(void *arg), void *arg,
                       struct beacon *beacon, struct peer **out, enum peer_news *news);
 

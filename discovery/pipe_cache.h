@@ -1,7 +1,7 @@
 /* Answers to pipe queries, kept until they expire.
  *
- * Invariants: in order of pipe id; at most PIPE_CACHE_MAX; the entry that expires first makes room; an entry is only replaced by one
- * whose holder's incarnation is not older. */
+ * Invariants: in order of pipe id; at most PIPE_CACHE_MAX; the entry that expires first makes room; an entry is only
+ * replaced by one whose holder's incarnation is not older. */
 #ifndef WEFT_DISCOVERY_PIPE_CACHE_H
 #define WEFT_DISCOVERY_PIPE_CACHE_H
 

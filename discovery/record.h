@@ -1,8 +1,8 @@
 /* Node records: who a node says it is and where it can be reached, signed by its key.
  *
- * A record is numbered by (incarnation, seq): a node's incarnation grows at every start, seq at every change within one, so that
- * of two records the newer is known without a clock. It carries a lifetime, counted from when it was heard. On the wire it is
- * [body, signature] with body = [1, id, name, incarnation, seq, roles, life_s, [endpoint...]]. */
+ * A record is numbered by (incarnation, seq): a node's incarnation grows at every start, seq at every change within one, so
+ * that of two records the newer is known without a clock. It carries a lifetime, counted from when it was heard. On the wire
+ * it is [body, signature] with body = [1, id, name, incarnation, seq, roles, life_s, [endpoint...]]. */
 #ifndef WEFT_DISCOVERY_RECORD_H
 #define WEFT_DISCOVERY_RECORD_H
 

@@ -156,7 +156,7 @@ static bool place_of(const struct udp *udp, const struct ifaddrs *ifa, struct pl
     if (!ifa->ifa_addr || !(flags & IFF_UP) || !(flags & IFF_RUNNING) || strlen(ifa->ifa_name) >= IFACE_TEXT ||
         !wanted(udp, ifa->ifa_name) || addr_from_sockaddr(ifa->ifa_addr, &place->shown.addr) != 0)
         return false;
-    strcpy(place->shown.name, ifa->ifa_name);
+    memcpy(place->shown.name, ifa->ifa_name, strlen(ifa->ifa_name));
     place->shown.index = if_nametoindex(ifa->ifa_name);
     place->shown.addr.port = 0;
     place->shown.loopback = flags & IFF_LOOPBACK;
@@ -320,9 +320,8 @@ static bool read_one(struct udp *udp, int fd, void (*each)(void *arg, const stru
 static bool routes_changed(int fd)
 {
     char buf[8192];
-    ssize_t n;
     bool any = false;
-    for (int i = 0; i < READ_AT_ONCE && ((n = recv(fd, buf, sizeof buf, MSG_DONTWAIT)) > 0 || errno == ENOBUFS); i++)
+    for (int i = 0; i < READ_AT_ONCE && (recv(fd, buf, sizeof buf, MSG_DONTWAIT) > 0 || errno == ENOBUFS); i++)
         any = true;
     return any;
 }

@@ -1,7 +1,7 @@
 /* The verb ls: which shares there are, and what is in a folder of one.
  *
- * Shares of several peers are asked for at once. A folder is read in pages, folders below it one after the other from a bounded list,
- * so that a peer cannot make it grow without end. */
+ * Shares of several peers are asked for at once. A folder is read in pages, folders below it one after the other from a
+ * bounded list, so that a peer cannot make it grow without end. */
 #include "core_internal.h"
 
 #include <stdlib.h>

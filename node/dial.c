@@ -1,8 +1,8 @@
 /* Dialling: races between the endpoints of a peer, and which peers are dialled without being asked for.
  *
- * Invariants: (1) a race ends once, by a winner, by its last runner's end or by its deadline, and hangs up all other runners; (2) a peer is
- * dialled for company by one race at a time (peer->dialling), and after a failure not before peer->dial_after; (3) dials of peers
- * that are not trusted come out of one budget, whatever beacons say. */
+ * Invariants: (1) a race ends once, by a winner, by its last runner's end or by its deadline, and hangs up all other
+ * runners; (2) a peer is dialled for company by one race at a time (peer->dialling), and after a failure not before
+ * peer->dial_after; (3) dials of peers that are not trusted come out of one budget, whatever beacons say. */
 #include "core_internal.h"
 
 #include <stdlib.h>

@@ -1,7 +1,8 @@
 /* The `files` pipe: what a node shares, who may see it, and the requests of others for it.
  *
- * A peer names shares and paths below them, never paths of this machine. A share that a peer may not see is answered just as one that
- * does not exist. Disk is touched by jobs and transfers only. Every request in work is a `struct serve`, counted against its peer. */
+ * A peer names shares and paths below them, never paths of this machine. A share that a peer may not see is answered just as
+ * one that does not exist. Disk is touched by jobs and transfers only. Every request in work is a `struct serve`, counted
+ * against its peer. */
 #include "core_internal.h"
 
 #include <stdlib.h>
@@ -11,8 +12,8 @@ struct serve {
     struct serve *next;
     struct core *core;
     struct peer *peer;
-    link_no link;     /* that the answer goes to, while it is there */
-    uint64_t request; /* the peer's number */
+    link_no link;      /* that the answer goes to, while it is there */
+    uint64_t request;  /* the peer's number */
     struct send *send; /* of a FETCH; NULL for a LIST */
     char *root;        /* owned, of a FETCH */
     char *path;
@@ -255,7 +256,8 @@ static void on_fetch(struct link *link, const struct msg *m)
     if (!share)
         return;
     if (over_quota(link, true) || core->stopping) {
-        link_error(link, m->request, ERR_FULL, "as many transfers as this node allows are running; try again when one has ended");
+        link_error(link, m->request, ERR_FULL,
+                   "as many transfers as this node allows are running; try again when one has ended");
         return;
     }
     struct serve *s = fetch_new(link, m, share);
@@ -284,20 +286,11 @@ void files_on_request(struct link *link, const struct msg *m)
 {
     link->used_at = core_now(link->core);
     switch (m->type) {
-    case MSG_SHARES:
-        on_shares(link, m);
-        break;
-    case MSG_LIST:
-        on_list(link, m);
-        break;
-    case MSG_FETCH:
-        on_fetch(link, m);
-        break;
-    case MSG_CANCEL:
-        on_cancel(link, m);
-        break;
-    default:
-        break;
+    case MSG_SHARES: on_shares(link, m); break;
+    case MSG_LIST: on_list(link, m); break;
+    case MSG_FETCH: on_fetch(link, m); break;
+    case MSG_CANCEL: on_cancel(link, m); break;
+    default: break;
     }
 }
 

@@ -1,8 +1,8 @@
 /* The verb get: fetches what peers share, one source after the other.
  *
- * For each source: reach the peer's `files` pipe, have a reception object made, send FETCH with it, and confirm when the answer
- * says that the streams are up; the port then does the rest (transfer.h). When the sender cannot connect to us, it is asked once more
- * with the roles of listening and dialling swapped. */
+ * For each source: reach the peer's `files` pipe, have a reception object made, send FETCH with it, and confirm when the
+ * answer says that the streams are up; the port then does the rest (transfer.h). When the sender cannot connect to us, it is
+ * asked once more with the roles of listening and dialling swapped. */
 #include "core_internal.h"
 
 #include <stdlib.h>
@@ -27,8 +27,8 @@ struct get {
     struct peer *peer;
     struct share_path at;
     link_no link;
-    bool swapped;     /* the sender listens */
-    bool fetch_out;   /* FETCH is not answered yet */
+    bool swapped;        /* the sender listens */
+    bool fetch_out;      /* FETCH is not answered yet */
     struct fault remote; /* why the sender refused */
     struct receive *receive;
     /* sums over the sources that are through */
@@ -364,8 +364,8 @@ static void next_source(struct get *g)
     }
     g->swapped = false;
     if (source_parse(text, n, name, sizeof name, &g->at, &fault) == 0 && g->at.share[0] == '\0')
-        fault_set(&fault, ERR_USAGE, "'%s' names a peer, but not what to fetch: PEER:SHARE/PATH; 'weft ls %s' shows its shares", name,
-                  name);
+        fault_set(&fault, ERR_USAGE, "'%s' names a peer, but not what to fetch: PEER:SHARE/PATH; 'weft ls %s' shows its shares",
+                  name, name);
     if (!fault.code)
         choose_top(g, &fault);
     if (!fault.code && core_peer(g->core, name, &g->peer, &fault) == 0) {

@@ -1,7 +1,7 @@
 /* Jobs: work that the core hands to the store actor or a worker because it may block.
  *
- * The core allocates a job, fills its first half, and gives it to port->job. It comes back by job->done on the core's thread with
- * `fault` and the second half filled; the core then frees it. */
+ * The core allocates a job, fills its first half, and gives it to port->job. It comes back by job->done on the core's thread
+ * with `fault` and the second half filled; the core then frees it. */
 #ifndef WEFT_NODE_JOB_H
 #define WEFT_NODE_JOB_H
 

@@ -1,8 +1,8 @@
 /* From a peer to a link that its pipe is bound to.
  *
- * The way that everything between two nodes goes: ask who has the peer's pipe bound (a query of the binding protocol, over any
- * link), then bind to one of the endpoints in the answer: one that we are connected to already, else the winner of a race between
- * all of them, else, when none can be dialled from here, a connection that the holder made to us. */
+ * The way that everything between two nodes goes: ask who has the peer's pipe bound (a query of the binding protocol, over
+ * any link), then bind to one of the endpoints in the answer: one that we are connected to already, else the winner of a
+ * race between all of them, else, when none can be dialled from here, a connection that the holder made to us. */
 #include "core_internal.h"
 
 #include <stdlib.h>
@@ -62,8 +62,8 @@ static void reach_failed(struct reach *r, int code)
     if (code == ERR_NOT_FOUND)
         fault_set(&result.fault, code, "%s says that nobody has this pipe bound", label);
     else
-        fault_set(&result.fault, code, "%s cannot be reached: no endpoint of it answered; is it up? See 'weft doctor %s'", label,
-                  label);
+        fault_set(&result.fault, code, "%s cannot be reached: no endpoint of it answered; is it up? See 'weft doctor %s'",
+                  label, label);
     reach_end(r, &result);
 }
 

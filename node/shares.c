@@ -1,6 +1,7 @@
 /* Shares: what this node offers under which name to whom, and the verbs that change that.
  *
- * The table is kept in order of names and in the database, so that it is there again after a restart. Serving it is for files.c. */
+ * The table is kept in order of names and in the database, so that it is there again after a restart. Serving it is for
+ * files.c. */
 #include "core_internal.h"
 
 #include <stdlib.h>
@@ -129,11 +130,13 @@ static void share_made(struct share_work *w)
         snprintf(w->row.name, sizeof w->row.name, "%s", last && last[1] ? last + 1 : "");
     }
     if (!name_valid(w->row.name))
-        fault_set(&fault, ERR_USAGE, "'%s' cannot be the name of a share; give one with --as NAME (letters, digits, up to %d bytes)",
-                  w->row.name, NAME_MAX_BYTES);
+        fault_set(&fault, ERR_USAGE,
+                  "'%s' cannot be the name of a share; give one with --as NAME (letters, digits, up to %d bytes)", w->row.name,
+                  NAME_MAX_BYTES);
     else if (share_find(core, w->row.name) && strcmp(share_find(core, w->row.name)->row.path, j->real) != 0)
-        fault_set(&fault, ERR_EXISTS, "'%s' is already the name of another share; give another with --as, or 'weft unshare %s' first",
-                  w->row.name, w->row.name);
+        fault_set(&fault, ERR_EXISTS,
+                  "'%s' is already the name of another share; give another with --as, or 'weft unshare %s' first", w->row.name,
+                  w->row.name);
     w->row.kind = j->kind;
     strcpy(w->row.path, j->real);
     int err = fault.code || w->dry_run ? 0 : share_put(core, &w->row, &share);

@@ -1,8 +1,8 @@
 /* Tickets: one word that lets two nodes trust each other.
  *
- * In text "weft1" and base32 of: inviter's id (32), secret (16), count of addresses (1), the addresses (family 1, ip 16, port 2
- * each), and the first 4 bytes of a hash over all that, which catches typing errors. The secret never travels: each side shows by
- * a keyed hash over both ids that it has it. */
+ * In text "weft1" and base32 of: inviter's id (32), secret (16), count of addresses (1), the addresses (family 1, ip 16,
+ * port 2 each), and the first 4 bytes of a hash over all that, which catches typing errors. The secret never travels: each
+ * side shows by a keyed hash over both ids that it has it. */
 #ifndef WEFT_NODE_TICKET_H
 #define WEFT_NODE_TICKET_H
 

@@ -1,7 +1,7 @@
 /* Transfers as the core sees them: one side receives, the other sends.
  *
- * The core decides who may fetch what, and speaks the RPC; a port moves the bytes. The real one hands these structs to the bulk
- * plane (bulk.h), the simulated one to a model. Order of events (claims OOB-2 to OOB-5):
+ * The core decides who may fetch what, and speaks the RPC; a port moves the bytes. The real one hands these structs to the
+ * bulk plane (bulk.h), the simulated one to a model. Order of events (claims OOB-2 to OOB-5):
  *
  *   receiver's core             receiver's port           sender's core               sender's port
  *   receive_start ------------> makes the reception
@@ -12,9 +12,9 @@
  *                                                         send_go ------------------> data flows
  *   done() <------------------- all placed, or why not    done() <------------------- the receiver has ended it
  *
- * A struct belongs to the core; between start and done the port may use it too, in the fields marked (port). done() comes exactly
- * once after every start, also after a cancel, and is the last that the port does with the struct. Callbacks come on the core's
- * thread, never from inside a call. */
+ * A struct belongs to the core; between start and done the port may use it too, in the fields marked (port). done() comes
+ * exactly once after every start, also after a cancel, and is the last that the port does with the struct. Callbacks come on
+ * the core's thread, never from inside a call. */
 #ifndef WEFT_NODE_TRANSFER_H
 #define WEFT_NODE_TRANSFER_H
 
@@ -38,31 +38,31 @@ struct transfer_progress {
 struct receive {
     /* what to do */
     struct node_id peer;
-    const char *dest;  /* existing folder of this machine, absolute */
-    const char *top;   /* name under which the fetched thing is placed in it: one component */
-    const char *key;   /* of the stage: the same for the same source and destination, so that the same command resumes */
+    const char *dest; /* existing folder of this machine, absolute */
+    const char *top;  /* name under which the fetched thing is placed in it: one component */
+    const char *key;  /* of the stage: the same for the same source and destination, so that the same command resumes */
     enum if_exists policy;
-    bool dry_run;      /* the manifest only: nothing is written */
-    bool listen;       /* false: the sender is to listen, we dial (see reception_info) */
-    uint64_t limit;    /* content bytes at most; 0: as many as there is room for at dest */
+    bool dry_run;   /* the manifest only: nothing is written */
+    bool listen;    /* false: the sender is to listen, we dial (see reception_info) */
+    uint64_t limit; /* content bytes at most; 0: as many as there is room for at dest */
     void *owner;
     void (*ready)(struct receive *r);
     /* An item that was not placed and why, in order of occurrence. At most ITEMS_TOLD are told, all are counted. */
     void (*item)(struct receive *r, const char *path, const struct fault *fault);
     void (*done)(struct receive *r);
     /* what came of it */
-    struct reception_info reception; /* (port) from ready() on */
+    struct reception_info reception;   /* (port) from ready() on */
     struct transfer_progress progress; /* (port) */
-    struct fault fault;              /* (port) from done() on: 0, ERR_PARTIAL when items failed, or why it ended. The text says
+    struct fault fault; /* (port) from done() on: 0, ERR_PARTIAL when items failed, or why it ended. The text says
                                         what was kept. */
-    void *port_data;                 /* (port) */
+    void *port_data;    /* (port) */
 };
 #define ITEMS_TOLD 1000
 
 struct send {
     struct node_id peer;
-    const char *root; /* folder of this machine, absolute: the share's, or that of the shared file */
-    const char *path; /* in it, as struct share_path */
+    const char *root;                /* folder of this machine, absolute: the share's, or that of the shared file */
+    const char *path;                /* in it, as struct share_path */
     struct reception_info reception; /* as the peer sent it, validated */
     void *owner;
     void (*connected)(struct send *s); /* fills nothing: `answer` is ready */

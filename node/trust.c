@@ -133,7 +133,8 @@ void trust_on_join(struct link *link, const struct msg *m)
         return;
     }
     if (!ticket) {
-        link_error(link, m->request, ERR_REFUSED, "this ticket is not valid: it may be used up, expired, or mistyped; ask for a new one");
+        link_error(link, m->request, ERR_REFUSED,
+                   "this ticket is not valid: it may be used up, expired, or mistyped; ask for a new one");
         return;
     }
     struct msg answer = {.type = MSG_JOIN_OK, .request = m->request, .join = {.ticket = m->join.ticket}};
@@ -250,8 +251,10 @@ void verb_join(struct call *call, const struct row *request)
     int err = peers_add(core->peers, &ticket.inviter, &peer);
     struct join *j = err ? NULL : calloc(1, sizeof *j);
     if (!j) {
-        fault_set(&fault, err ? err : ERR_NOMEM, err == ERR_USAGE ? "this ticket was made by this very node; use it on another one"
-                                                                 : "the ticket cannot be used: %s", err_text(err ? err : ERR_NOMEM));
+        fault_set(&fault, err ? err : ERR_NOMEM,
+                  err == ERR_USAGE ? "this ticket was made by this very node; use it on another one"
+                                   : "the ticket cannot be used: %s",
+                  err_text(err ? err : ERR_NOMEM));
         call_fail(call, &fault);
         return;
     }

@@ -1,7 +1,7 @@
 /* The verbs that control clients call, and how a call begins and ends.
  *
- * A client has one call at a time. It ends with a row of kind "done" or "error"; a client that goes away, or sends "cancel", ends
- * its call's work. The short verbs are here; ls, get, share and the tickets have files of their own. */
+ * A client has one call at a time. It ends with a row of kind "done" or "error"; a client that goes away, or sends "cancel",
+ * ends its call's work. The short verbs are here; ls, get, share and the tickets have files of their own. */
 #include "core_internal.h"
 #include "weft.h"
 
@@ -192,9 +192,10 @@ static void check_peers(struct call *call)
         linked += link_to(core, peers_at(core->peers, i)) != NULL;
     }
     snprintf(text, sizeof text, "%zu known, %zu heard lately, %zu linked", peers_count(core->peers), heard, linked);
-    const char *advice = linked > 0  ? NULL
-                         : heard > 0 ? "peers are heard but cannot be dialled: a firewall may block TCP"
-                                     : "nobody is heard: is another node up? UDP may be blocked; 'weft up --peer ENDPOINT' asks by address";
+    const char *advice =
+        linked > 0  ? NULL
+        : heard > 0 ? "peers are heard but cannot be dialled: a firewall may block TCP"
+                    : "nobody is heard: is another node up? UDP may be blocked; 'weft up --peer ENDPOINT' asks by address";
     check_row(call, "peers", linked > 0 ? "ok" : "note", text, advice);
 }
 
@@ -261,8 +262,8 @@ static void ponged(void *arg, const struct msg *m, const struct fault *fault)
     struct row *row = row_new(p->doctor ? "check" : "pong");
     if (row && p->doctor) {
         char text[ENDPOINT_TEXT + 64];
-        snprintf(text, sizeof text, "reached over %s, round trip %lld us", p->link->inbound ? "its own link" : p->link->endpoint.text,
-                 (long long)rtt);
+        snprintf(text, sizeof text, "reached over %s, round trip %lld us",
+                 p->link->inbound ? "its own link" : p->link->endpoint.text, (long long)rtt);
         row_text(row, "name", "reach");
         row_text(row, "level", "ok");
         row_text(row, "text", text);
@@ -413,9 +414,12 @@ static const struct {
     const char *name;
     verb_start *start;
 } verbs[] = {
-    {"status", verb_status}, {"peers", verb_peers},     {"down", verb_down},   {"doctor", verb_doctor},
-    {"ping", verb_ping},     {"invite", verb_invite},   {"join", verb_join},   {"trust", verb_trust},
-    {"share", verb_share},   {"untrust", verb_untrust}, {"ls", verb_ls},       {"get", verb_get},
+    {"status", verb_status},   {"peers", verb_peers},
+    {"down", verb_down},       {"doctor", verb_doctor},
+    {"ping", verb_ping},       {"invite", verb_invite},
+    {"join", verb_join},       {"trust", verb_trust},
+    {"share", verb_share},     {"untrust", verb_untrust},
+    {"ls", verb_ls},           {"get", verb_get},
     {"unshare", verb_unshare}, {"pipe-resolve", verb_pipe_resolve},
 };
 

@@ -476,7 +476,8 @@ static void pipe_2_to_4_and_6_the_holder_answers_and_the_asker_binds(void **stat
     world_free(w);
 }
 
-/* n0 hears of n2 only through n1, cannot dial it, but is dialled by it: the answer comes over n1, the binding over n2's own link. */
+/* n0 hears of n2 only through n1, cannot dial it, but is dialled by it: the answer comes over n1, the binding over n2's own
+ * link. */
 static void pipe_5_a_third_node_obtains_the_endpoint(void **state)
 {
     (void)state;

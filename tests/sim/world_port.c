@@ -1,8 +1,8 @@
 /* A simulated node's port: the network, the jobs and the transfers of the simulated world.
  *
- * CURVE is modelled by its effect: a connection to an endpoint comes about only when the node that stands there has the id that was
- * dialled, and the accepting side is told the dialler's true key. A shared folder holds five files named after its path; a transfer moves
- * a stated number of bytes at a stated rate. */
+ * CURVE is modelled by its effect: a connection to an endpoint comes about only when the node that stands there has the id
+ * that was dialled, and the accepting side is told the dialler's true key. A shared folder holds five files named after its
+ * path; a transfer moves a stated number of bytes at a stated rate. */
 #include "world_internal.h"
 
 #include <assert.h>
@@ -97,8 +97,8 @@ static int dial(void *self, link_no link, const struct node_id *id, const char *
     if (endpoint_addr(endpoint, &addr) != 0)
         return ERR_MALFORMED;
     peer = node_at(w, &addr);
-    bool reached = peer && peer->up && !peer->closed && !world_is_cut(w, node->number, peer->number) &&
-                   id_equal(&peer->identity.id, id);
+    bool reached =
+        peer && peer->up && !peer->closed && !world_is_cut(w, node->number, peer->number) && id_equal(&peer->identity.id, id);
     struct wire *own = wire_add(node);
     *own = (struct wire){.open = true, .own = link, .peer = SIZE_MAX};
     if (!reached)
@@ -152,8 +152,8 @@ static void page_of(struct list_job *j)
         char *name = page->names + page->names_len;
         size_t n = (size_t)snprintf(name, 32, "file-%u", i);
         page->names_len += n;
-        page->entry[page->count++] =
-            (struct entry){.kind = ENTRY_FILE, .mode = 0644, .size = SIM_FILE_BYTES, .name = name, .name_len = (uint16_t)n, .target = ""};
+        page->entry[page->count++] = (struct entry){
+            .kind = ENTRY_FILE, .mode = 0644, .size = SIM_FILE_BYTES, .name = name, .name_len = (uint16_t)n, .target = ""};
     }
 }
 
@@ -186,9 +186,7 @@ static void save_peer(struct sim_node *node, const struct peer_row *row)
 void sim_run_job(struct sim_node *node, struct job *job)
 {
     switch (job->kind) {
-    case JOB_LIST:
-        page_of((struct list_job *)job);
-        break;
+    case JOB_LIST: page_of((struct list_job *)job); break;
     case JOB_INSPECT: {
         struct inspect_job *j = (struct inspect_job *)job;
         j->kind = ENTRY_DIR;
@@ -196,14 +194,9 @@ void sim_run_job(struct sim_node *node, struct job *job)
         break;
     }
     case JOB_PUT_SHARE:
-    case JOB_DROP_SHARE:
-        save_share(node, &((struct share_job *)job)->row, job->kind == JOB_PUT_SHARE);
-        break;
-    case JOB_PUT_PEER:
-        save_peer(node, &((struct peer_job *)job)->row);
-        break;
-    default:
-        break;
+    case JOB_DROP_SHARE: save_share(node, &((struct share_job *)job)->row, job->kind == JOB_PUT_SHARE); break;
+    case JOB_PUT_PEER: save_peer(node, &((struct peer_job *)job)->row); break;
+    default: break;
     }
     job->done(job);
 }
@@ -261,8 +254,8 @@ static void receive_start(void *self, struct receive *r)
     r->reception.limit = SIM_FILES * SIM_FILE_BYTES;
     r->reception.deadline_s = RECEPTION_DEADLINE_S;
     r->reception.addr_count = 1;
-    r->reception.addr[0] = (struct addr){
-        .family = AF_INET, .ip = {10, 0, (uint8_t)(node->number >> 8), (uint8_t)node->number}, .port = 7001};
+    r->reception.addr[0] =
+        (struct addr){.family = AF_INET, .ip = {10, 0, (uint8_t)(node->number >> 8), (uint8_t)node->number}, .port = 7001};
     later(node, 20000, receive_is_ready, r);
 }
 

@@ -1,7 +1,7 @@
 /* What system tests share: a folder of their own, nodes that are real processes, and the program's verbs.
  *
- * A rig is one test's world. Its nodes find each other by beacons on a UDP port of the rig's own. Every wait has a deadline; nothing
- * waits for time to pass. What goes wrong in here fails the test that called. */
+ * A rig is one test's world. Its nodes find each other by beacons on a UDP port of the rig's own. Every wait has a deadline;
+ * nothing waits for time to pass. What goes wrong in here fails the test that called. */
 #ifndef WEFT_TESTS_HARNESS_H
 #define WEFT_TESTS_HARNESS_H
 

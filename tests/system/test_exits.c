@@ -1,5 +1,5 @@
-/* Every exit status of the program that a node and a fetch can lead to, each with a sentence that says what to do. Statuses 5, 7, 8
- * and 130 are in test_get.c, test_home.c and test_resume.c; 9 and 11 belong to sync. */
+/* Every exit status of the program that a node and a fetch can lead to, each with a sentence that says what to do. Statuses
+ * 5, 7, 8 and 130 are in test_get.c, test_home.c and test_resume.c; 9 and 11 belong to sync. */
 #include "files.h"
 #include "harness.h"
 

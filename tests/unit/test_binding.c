@@ -1,5 +1,5 @@
-/* The pipe binding protocol against a node around it that is played by hand: whom it asks in which order, what it answers and passes
- * on, and which answers it does not believe. */
+/* The pipe binding protocol against a node around it that is played by hand: whom it asks in which order, what it answers
+ * and passes on, and which answers it does not believe. */
 #include "binding.h"
 #include "binding_internal.h"
 #include "someone.h"

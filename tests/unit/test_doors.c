@@ -1,4 +1,5 @@
-/* Doors: connections that do what no node does. The client here speaks ZMTP 3.0 by hand, since libzmq would not misbehave so. */
+/* Doors: connections that do what no node does. The client here speaks ZMTP 3.0 by hand, since libzmq would not misbehave
+ * so. */
 #include "core.h"
 #include "doors.h"
 #include "socket.h"

@@ -1,4 +1,5 @@
-/* The table of known peers: its invariants, names and their keys, what counts as news or as a sign of life, and who is let go. */
+/* The table of known peers: its invariants, names and their keys, what counts as news or as a sign of life, and who is let
+ * go. */
 #include "peers.h"
 #include "someone.h"
 
