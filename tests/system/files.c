@@ -279,6 +279,18 @@ bool small_disk(const char *path, uint64_t bytes)
     return mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV, options) == 0;
 }
 
+void file_fill_disk(const char *path)
+{
+    static const char bytes[512];
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+    assert_true(fd >= 0);
+    while (write(fd, bytes, sizeof bytes) > 0)
+        continue;
+    assert_int_equal(errno, ENOSPC);
+    close(fd);
+}
+
 /* Opens up what a test made unreadable, so that what is in it can be removed; takes off what is mounted. */
 static int open_up(const char *path, const struct stat *st, int kind, struct FTW *ftw)
 {

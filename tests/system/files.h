@@ -25,6 +25,8 @@ void spoil_largest(const char *folder, const char *like, uint64_t at);
 
 /* A file system of its own at `path`, which is made; false when this user may not mount. */
 bool small_disk(const char *path, uint64_t bytes);
+/* A file that takes all the space that is left. */
+void file_fill_disk(const char *path);
 
 /* Removes a whole tree, and what is mounted in it. */
 void files_remove(const char *path);

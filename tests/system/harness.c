@@ -1,4 +1,5 @@
-/* Processes write to files, not to pipes: nothing blocks, nothing is lost when one is killed, and a test can look at any time. */
+/* Processes write to files, not to pipes: nothing blocks, nothing is lost when one is killed, and a test can look at any
+ * time. */
 #include "harness.h"
 
 #include "files.h"

@@ -131,6 +131,83 @@ static void p32_holes_stay_holes(void **state)
     assert_memory_equal(text, "middle", 6);
 }
 
+static void p30_and_p36_modes_and_times(void **state)
+{
+    struct rig *rig = *state;
+    const struct timespec old[2] = {{.tv_sec = -86400, .tv_nsec = 1}, {.tv_sec = -86400, .tv_nsec = 1}};
+    const struct timespec late[2] = {{.tv_sec = 4102444800, .tv_nsec = 999999999},
+                                     {.tv_sec = 4102444800, .tv_nsec = 999999999}};
+    struct stat st;
+
+    begin(rig);
+    folder_make(rig_path(rig, "tree"));
+    file_make(rig_path(rig, "tree/old"), 10, 1);
+    file_make(rig_path(rig, "tree/late"), 10, 2);
+    file_make(rig_path(rig, "tree/setuid"), 10, 3);
+    assert_int_equal(link(rig_path(rig, "tree/old"), rig_path(rig, "tree/second name")), 0);
+    assert_int_equal(chmod(rig_path(rig, "tree/setuid"), 06755), 0);
+    assert_int_equal(utimensat(AT_FDCWD, rig_path(rig, "tree/old"), old, 0), 0);
+    assert_int_equal(utimensat(AT_FDCWD, rig_path(rig, "tree/late"), late, 0), 0);
+    bob_shares(rig, rig_path(rig, "tree"));
+    assert_get(rig, "bob:tree", rig_path(rig, "inbox"), 0);
+    assert_true(tree_same(rig_path(rig, "tree"), rig_path(rig, "inbox/tree")));
+    assert_int_equal(stat(rig_path(rig, "inbox/tree/setuid"), &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0755);
+}
+
+/* 1000 folders in folders, and a path as long as Linux allows. */
+static void p26_deep_and_long(void **state)
+{
+    struct rig *rig = *state;
+    char path[4096] = "", deep[4096], name[201] = {0};
+
+    begin(rig);
+    folder_make(rig_path(rig, "tree"));
+    int fd = open(rig_path(rig, "tree"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (int i = 0; i < 1000; i++) {
+        strcat(path, i ? "/d" : "d");
+        assert_int_equal(mkdirat(fd, path, 0755), 0);
+    }
+    strcpy(deep, path);
+    memset(name, 'n', 200);
+    *path = 0;
+    while (strlen(path) + 201 < 3600) { /* less than 4096, for the folders that the share stands in */
+        strcat(strcat(path, *path ? "/" : ""), name);
+        assert_int_equal(mkdirat(fd, path, 0755), 0);
+    }
+    int file = openat(fd, strcat(path, "/end"), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    assert_int_equal(write(file, "end", 3), 3);
+    close(file);
+    close(fd);
+    bob_shares(rig, rig_path(rig, "tree"));
+    assert_get(rig, "bob:tree", rig_path(rig, "inbox"), 0);
+    fd = open(rig_path(rig, "inbox/tree"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct stat st;
+    assert_int_equal(fstatat(fd, deep, &st, 0), 0);
+    assert_int_equal(fstatat(fd, path, &st, 0), 0);
+    assert_int_equal(st.st_size, 3);
+    close(fd);
+}
+
+/* A large fetch is under way, and a small one does not wait for it. */
+static void p46_a_large_file_does_not_delay_a_small_one(void **state)
+{
+    struct rig *rig = *state;
+
+    begin(rig);
+    file_make(rig_path(rig, "large"), 512 * MIB, 1);
+    file_make(rig_path(rig, "small"), 1000, 2);
+    bob_shares(rig, rig_path(rig, "large"));
+    bob_shares(rig, rig_path(rig, "small"));
+    struct process *large = weft_start(rig, "anna", "get", "--json", "bob:large", rig_path(rig, "inbox"), NULL);
+    wait_for_output(large, "\"data\"");
+    assert_get(rig, "bob:small", rig_path(rig, "inbox"), 0);
+    assert_true(file_there(rig_path(rig, "inbox/small")));
+    assert_false(file_there(rig_path(rig, "inbox/large")));
+    assert_status(large, 0);
+    assert_true(tree_same(rig_path(rig, "large"), rig_path(rig, "inbox/large")));
+}
+
 static void get_dry_run_writes_nothing(void **state)
 {
     struct rig *rig = *state;
@@ -306,6 +383,27 @@ static void p33_a_file_that_changes_is_never_a_mix(void **state)
     free(text);
 }
 
+/* It shrinks as soon as some of it has been read: what was promised is no longer there. */
+static void p33_a_file_that_shrinks_is_told(void **state)
+{
+    struct rig *rig = *state;
+
+    begin(rig);
+    file_make(rig_path(rig, "shrinking"), 256 * MIB, 1);
+    bob_shares(rig, rig_path(rig, "shrinking"));
+    struct process *get = weft_start(rig, "anna", "get", "--json", "bob:shrinking", rig_path(rig, "inbox"), NULL);
+    wait_for_output(get, "\"data\"");
+    assert_int_equal(truncate(rig_path(rig, "shrinking"), (off_t)MIB), 0);
+    process_wait(get);
+    weft(rig, "anna", "get", "--if-exists", "overwrite", "bob:shrinking", rig_path(rig, "inbox"), NULL);
+    assert_status(rig_last(rig), 0);
+    assert_int_equal(file_size(rig_path(rig, "inbox/shrinking")), MIB);
+    if (get->status == 0) /* it was read again, and what it had become was fetched */
+        assert_true(tree_same(rig_path(rig, "shrinking"), rig_path(rig, "inbox/shrinking")));
+    else
+        assert_says(get, "shrinking");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
@@ -316,6 +414,9 @@ int main(void)
         TEST(get_takes_several_sources),
         TEST(p34_sizes_around_a_block_arrive_whole),
         TEST(p32_holes_stay_holes),
+        TEST(p30_and_p36_modes_and_times),
+        TEST(p26_deep_and_long),
+        TEST(p46_a_large_file_does_not_delay_a_small_one),
         TEST(get_dry_run_writes_nothing),
         TEST(get_overwrites_only_when_told),
         TEST(p28_get_never_writes_through_a_link),
@@ -323,6 +424,7 @@ int main(void)
         TEST(p29_fifos_and_sockets_are_never_opened),
         TEST(p20_no_space_says_so_and_loses_nothing),
         TEST(p33_a_file_that_changes_is_never_a_mix),
+        TEST(p33_a_file_that_shrinks_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -162,6 +162,40 @@ static void a_home_that_cannot_be_written_is_said(void **state)
     assert_says(rig_last(rig), "bob");
 }
 
+static struct process *start_on_disk(struct rig *rig)
+{
+    struct process *node = weft_start(rig, "disk/home", "up", "--name", "bob", "--json", "--no-beacon", NULL);
+
+    wait_for_output(node, "\"ready\"");
+    return node;
+}
+
+/* The disk under the home is full: what cannot be remembered is refused, and what was remembered stays. */
+static void p20_a_full_disk_under_the_home(void **state)
+{
+    struct rig *rig = *state;
+
+    if (geteuid() != 0 || !small_disk(rig_path(rig, "disk"), 1 << 20))
+        skip_because("needs root, to mount a small disk");
+    file_make(rig_path(rig, "file"), 1000, 1);
+    struct process *node = start_on_disk(rig);
+    assert_int_equal(weft(rig, "disk/home", "share", rig_path(rig, "file"), "--as", "first", NULL), 0);
+    file_fill_disk(rig_path(rig, "disk/filler"));
+    int status = 0;
+    for (int i = 0; i < 40 && status == 0; i++) /* the database may have some room of its own */
+        status = weft(rig, "disk/home", "share", rig_path(rig, "file"), "--as", rig_path(rig, "s%d", i) + strlen(rig->dir) + 1,
+                      NULL);
+    assert_status(rig_last(rig), 8);
+    assert_int_equal(unlink(rig_path(rig, "disk/filler")), 0);
+    assert_int_equal(weft(rig, "disk/home", "share", rig_path(rig, "file"), "--as", "last", NULL),
+                     0); /* there is space again */
+    stop(node, SIGTERM, 0);
+    start_on_disk(rig);
+    assert_int_equal(weft(rig, "disk/home", "ls", "--json", NULL), 0);
+    assert_says(rig_last(rig), "\"first\"");
+    assert_says(rig_last(rig), "\"last\"");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
@@ -175,6 +209,7 @@ int main(void)
         TEST(a_damaged_database_is_said_and_kept),
         TEST(a_torn_database_is_said),
         TEST(a_home_that_cannot_be_written_is_said),
+        TEST(p20_a_full_disk_under_the_home),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
