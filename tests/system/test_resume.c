@@ -2,6 +2,7 @@
 #include "files.h"
 #include "harness.h"
 
+#include <glob.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -147,13 +148,63 @@ static void p38_staged_bytes_are_verified(void **state)
     assert_true(tree_same(rig_path(rig, "big"), rig_path(rig, "inbox/big")));
 }
 
+/* Bytes of blocks that the maps in a folder's stage vouch for (store/FORMAT.md). */
+static int64_t staged_bytes(const char *folder)
+{
+    static const unsigned char none[16];
+    char pattern[512];
+    glob_t maps = {0};
+    int64_t bytes = 0;
+
+    snprintf(pattern, sizeof pattern, "%s/.weft-stage-*/*.map", folder);
+    glob(pattern, 0, NULL, &maps);
+    for (size_t i = 0; i < maps.gl_pathc; i++) {
+        unsigned char slot[16];
+        FILE *map = fopen(maps.gl_pathv[i], "rb");
+        assert_non_null(map);
+        fseek(map, 64, SEEK_SET);
+        while (fread(slot, sizeof slot, 1, map) == 1)
+            bytes += memcmp(slot, none, sizeof none) != 0 ? 256 * 1024 : 0;
+        fclose(map);
+    }
+    globfree(&maps);
+    return bytes;
+}
+
+/* Killed again and again, it keeps every block that it has written, and asks for no such block another time. */
+static void p19_a_restart_loop_sends_no_finished_block_again(void **state)
+{
+    struct rig *rig = *state;
+    int64_t staged = 0;
+
+    for (int i = 0; i < 3; i++) {
+        struct process *get = half_a_get(rig);
+        process_kill(anna, SIGKILL);
+        process_wait(anna);
+        process_wait(get);
+        assert_true(staged_bytes(rig_path(rig, "inbox")) >= staged + ENOUGH - 2 * MIB);
+        staged = staged_bytes(rig_path(rig, "inbox"));
+        anna = node_start(rig, "anna");
+        node_meets(rig, "anna", "bob");
+    }
+    weft(rig, "anna", "get", "--json", "bob:big", rig_path(rig, "inbox"), NULL);
+    assert_status(rig_last(rig), 0);
+    assert_int_equal(json_last(rig_last(rig), "bytes_moved"), BIG - staged);
+    assert_true(tree_same(rig_path(rig, "big"), rig_path(rig, "inbox/big")));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, rig_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(p38_receiver_killed),           TEST(p38_sender_killed),  TEST(p38_both_killed),
-        TEST(interrupted_says_how_to_go_on), TEST(p38_program_killed), TEST(node_stopped_in_the_middle),
+        TEST(p38_receiver_killed),
+        TEST(p38_sender_killed),
+        TEST(p38_both_killed),
+        TEST(interrupted_says_how_to_go_on),
+        TEST(p38_program_killed),
+        TEST(node_stopped_in_the_middle),
         TEST(p38_staged_bytes_are_verified),
+        TEST(p19_a_restart_loop_sends_no_finished_block_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
