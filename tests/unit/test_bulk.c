@@ -615,16 +615,18 @@ struct scribbler {
     size_t n;
 };
 
-/* Rewrites a file again and again, whole, each time with another letter. */
+/* Replaces a file again and again, whole, each time with another letter. (A write in place would not do: between two of its
+ * pages the file is in a state of its own, and stat does not tell that from the last one.) */
 static void *scribble(void *arg)
 {
     struct scribbler *w = arg;
-    char *b = malloc(w->n);
+    char *b = malloc(w->n), aside[512];
 
+    snprintf(aside, sizeof aside, "%s.aside", w->path);
     for (char c = 'a'; !w->stop; c = c == 'z' ? 'a' : (char)(c + 1)) {
         memset(b, c, w->n);
-        int fd = open(w->path, O_WRONLY);
-        if (fd < 0 || pwrite(fd, b, w->n, 0) != (ssize_t)w->n)
+        int fd = open(aside, O_WRONLY | O_CREAT, 0644);
+        if (fd < 0 || write(fd, b, w->n) != (ssize_t)w->n || rename(aside, w->path) != 0)
             abort();
         close(fd);
     }
@@ -650,7 +652,12 @@ static void changed_while_read(size_t n)
 {
     struct pair p;
     pair_make(&p, NULL);
-    pair_write_big(&p, "file", n);
+    char *first = malloc(n);
+    assert_non_null(first);
+    memset(first, 'A', n);
+    scratch_write(&p.scratch, "src/file", first, n);
+    free(first);
+    p.s.path = "file";
     struct scratch_path path = scratch_at(&p.scratch, "src/file");
     struct scribbler w = {.path = path.s, .n = n};
     assert_int_equal(bulk_thread(&w.thread, scribble, &w), 0);
@@ -658,19 +665,18 @@ static void changed_while_read(size_t n)
     w.stop = true;
     pthread_join(w.thread, NULL);
     if (p.r.fault.code == 0) {
-        assert_one_letter(scratch_at(&p.scratch, "dst/top/file").s, n);
+        assert_one_letter(scratch_at(&p.scratch, "dst/top").s, n);
     } else {
-        assert_int_equal(p.r.fault.code, ERR_PARTIAL);
-        assert_int_equal(pair_item(&p, "top/file")->code, ERR_CHANGED);
-        assert_false(scratch_exists(&p.scratch, "dst/top/file"));
+        assert_int_equal(p.r.fault.code, ERR_CHANGED);
+        assert_int_equal(pair_item(&p, "top")->code, ERR_CHANGED);
+        assert_false(scratch_exists(&p.scratch, "dst/top"));
     }
     pair_reset(&p); /* it is quiet now */
-    pair_run(&p);
-    pair_reset(&p);
+    p.s.path = "file";
     p.r.policy = IF_EXISTS_OVERWRITE;
     pair_run(&p);
     assert_int_equal(p.r.fault.code, 0);
-    assert_one_letter(scratch_at(&p.scratch, "dst/top/file").s, n);
+    assert_one_letter(scratch_at(&p.scratch, "dst/top").s, n);
     pair_free(&p);
 }
 
