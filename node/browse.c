@@ -14,6 +14,7 @@ struct visit { /* one peer's shares, or one folder after the other */
     struct browse *browse;
     struct peer *peer;
     link_no link;
+    char after[NAME_MAX_BYTES + 1]; /* the last share told */
 };
 
 struct folder {
@@ -110,14 +111,14 @@ static void visit_ask(struct visit *v, struct msg *m, enum msg_type answer, ask_
 
 static void shares_listed(void *arg, const struct msg *m, const struct fault *fault);
 
-static void ask_shares(struct visit *v, const char *after)
+static void ask_shares(struct visit *v)
 {
     struct msg *m = calloc(1, sizeof *m);
     if (!m)
         return;
     m->type = MSG_SHARES;
     m->shares.pipe = pipe_owned(&v->peer->id, "files");
-    snprintf(m->shares.after, sizeof m->shares.after, "%s", after);
+    memcpy(m->shares.after, v->after, sizeof v->after);
     visit_ask(v, m, MSG_SHARES_OK, shares_listed);
     free(m);
 }
@@ -125,6 +126,7 @@ static void ask_shares(struct visit *v, const char *after)
 static void shares_listed(void *arg, const struct msg *m, const struct fault *fault)
 {
     struct visit *v = arg;
+    struct fault own = {0};
     if (!m) {
         visit_end(v, fault);
         return;
@@ -132,10 +134,17 @@ static void shares_listed(void *arg, const struct msg *m, const struct fault *fa
     char label[NAME_MAX_BYTES + 1];
     peer_label(v->peer, label);
     const struct msg_shares_ok *ok = &m->shares_ok;
-    for (size_t i = 0; i < ok->count; i++)
-        call_row(v->browse->call, share_row_of(label, &ok->share[i]));
-    if (ok->more && ok->count > 0)
-        ask_shares(v, ok->share[ok->count - 1].name);
+    for (size_t i = 0; i < ok->count && !own.code; i++) {
+        if (strcmp(ok->share[i].name, v->after) <= 0)
+            fault_set(&own, ERR_MALFORMED, "%s does not list its shares in order", label);
+        else
+            call_row(v->browse->call, share_row_of(label, &ok->share[i]));
+        memcpy(v->after, ok->share[i].name, sizeof v->after);
+    }
+    if (own.code)
+        visit_end(v, &own);
+    else if (ok->more && ok->count > 0)
+        ask_shares(v);
     else
         visit_end(v, NULL);
 }
@@ -305,7 +314,7 @@ static void visit_reached(void *arg, const struct reached *r)
     if (v->browse->target.share[0] != '\0')
         ask_page(v, 0);
     else
-        ask_shares(v, "");
+        ask_shares(v);
 }
 
 static int visit_start(struct browse *b, struct peer *peer)

@@ -109,6 +109,7 @@ int core_new(const struct core_config *config, const struct port *port, struct c
     gossip_init(core);
     uint64_t now = core_now(core);
     bucket_init(&core->checks, BEACON_CHECKS_PER_S, 2 * BEACON_CHECKS_PER_S, now);
+    bucket_init(&core->records, BEACON_CHECKS_PER_S, 2 * BEACON_CHECKS_PER_S, now);
     bucket_init(&core->replies, 10, 20, now);
     bucket_init(&core->dials, 20, 256, now);
     bucket_init(&core->wrong_tickets, TICKET_WRONG_PER_MIN / 60.0, TICKET_WRONG_PER_MIN, now);
@@ -183,7 +184,8 @@ void core_stop(struct core *core)
     core->stopping = true;
     while (core->calls) {
         struct fault fault;
-        fault_set(&fault, ERR_CANCELLED, "the node is stopping; the same command goes on where this one ended once it is up again");
+        fault_set(&fault, ERR_CANCELLED,
+                  "the node is stopping; the same command goes on where this one ended once it is up again");
         call_abort(core->calls, &fault);
     }
     files_stop(core);
@@ -231,24 +233,14 @@ static void on_message(struct link *link, const struct msg *m)
         on_pong(link, m);
         ask_on_answer(link, m);
         break;
-    case MSG_RECORDS:
-        gossip_on_records(link, m);
-        break;
-    case MSG_QUERY:
-        binding_on_query(link->core->binding, &link->peer->id, m);
-        break;
-    case MSG_ANSWER:
-        binding_on_answer(link->core->binding, &link->peer->id, m);
-        break;
-    case MSG_JOIN:
-        trust_on_join(link, m);
-        break;
+    case MSG_RECORDS: gossip_on_records(link, m); break;
+    case MSG_QUERY: binding_on_query(link->core->binding, &link->peer->id, m); break;
+    case MSG_ANSWER: binding_on_answer(link->core->binding, &link->peer->id, m); break;
+    case MSG_JOIN: trust_on_join(link, m); break;
     case MSG_SHARES:
     case MSG_LIST:
     case MSG_FETCH:
-    case MSG_CANCEL:
-        files_on_request(link, m);
-        break;
+    case MSG_CANCEL: files_on_request(link, m); break;
     case MSG_ERROR:
     case MSG_JOIN_OK:
     case MSG_SHARES_OK:

@@ -40,7 +40,7 @@ struct link {
     struct peer *peer; /* NULL until an inbound link has said HELLO */
     struct race *race; /* it takes part in, while dialling */
     bool inbound;
-    bool plain;        /* dialled for company, not for a pipe: dropped when it turns out to be a second one */
+    bool plain;               /* dialled for company, not for a pipe: dropped when it turns out to be a second one */
     struct endpoint endpoint; /* that was dialled; transport ANY when inbound */
     uint8_t curve[CURVE_KEY_BYTES];
     uint64_t incarnation; /* of the peer when it was greeted */
@@ -48,6 +48,7 @@ struct link {
     uint64_t ping_nonce;
     unsigned strikes; /* malformed messages so far */
     struct bucket messages;
+    struct bucket records; /* signature checks on records that it brings */
 };
 
 /* ---- making links (dial.c) */
@@ -221,8 +222,9 @@ struct core {
     struct reach *reaches;
 
     struct timer beacon_timer, heartbeat, dial_timer, seed_timer;
-    struct bucket checks;   /* signature checks on datagrams */
-    struct bucket replies;  /* answers to probes, extra beacons */
+    struct bucket checks;  /* signature checks on datagrams */
+    struct bucket records; /* and on records that links bring */
+    struct bucket replies; /* answers to probes, extra beacons */
     struct seed_state seeds[SEEDS_MAX];
     size_t seed_count;
 
@@ -233,14 +235,14 @@ struct core {
     size_t share_count;
     struct serve *serves; /* FETCHes and LISTs of peers in work */
     struct get *gets;
-    uint32_t jobs;        /* handed to the port and not back yet */
-    uint32_t transfers;   /* receives and sends that have not ended */
+    uint32_t jobs;      /* handed to the port and not back yet */
+    uint32_t transfers; /* receives and sends that have not ended */
 
     struct call *calls;
     uint64_t refused_messages;
 
-    struct msg incoming;              /* the message in hand: too large for a stack */
-    uint8_t outgoing[MSG_BYTES_MAX];  /* the one being encoded */
+    struct msg incoming;             /* the message in hand: too large for a stack */
+    uint8_t outgoing[MSG_BYTES_MAX]; /* the one being encoded */
 };
 
 uint64_t core_now(const struct core *core);

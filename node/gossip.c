@@ -223,8 +223,8 @@ void gossip_on_records(struct link *link, const struct msg *m)
     for (size_t i = 0; i < m->records.count; i++) {
         struct peer *peer;
         enum peer_news news;
-        if (!bucket_take(&core->checks, now))
-            return; /* a peer that floods us with records is not worth a core */
+        if (!bucket_take(&link->records, now) || !bucket_take(&core->records, now))
+            return; /* a peer that floods us with records is not worth a core; nor does it keep us from hearing beacons */
         if (peers_take_record(core->peers, &m->records.record[i], false, now, &peer, &news) != 0) {
             link->strikes++;
             continue;

@@ -11,8 +11,7 @@
 
 static const char *const link_names[] = {"dialling", "accepted", "up"};
 static const uint32_t link_moves[] = {STATE_BIT(LINK_UP), STATE_BIT(LINK_UP), 0};
-static const struct state_table link_table = {
-    .what = "link", .names = link_names, .allowed = link_moves, .count = LINK_STATES};
+static const struct state_table link_table = {.what = "link", .names = link_names, .allowed = link_moves, .count = LINK_STATES};
 
 #define HEARTBEAT (1 * SECOND) /* how often silent links are looked at */
 #define PIPE_LINK_IDLE (120 * SECOND)
@@ -35,7 +34,7 @@ struct link *link_find(struct core *core, link_no no)
 struct link *link_to(struct core *core, const struct peer *peer)
 {
     struct link *best = NULL;
-    for (struct link *l = peer->up > 0 ? core->links : NULL; l; l = l->next) /* newest first, so the last of a kind is the oldest */
+    for (struct link *l = peer->up > 0 ? core->links : NULL; l; l = l->next) /* newest first */
         if (l->peer == peer && l->state.now == LINK_UP && (!best || best->inbound || !l->inbound))
             best = l;
     return best;
@@ -131,6 +130,7 @@ struct link *link_new(struct core *core, link_no no, struct peer *peer)
     link->opened_at = link->heard_at = link->used_at = core_now(core);
     state_init(&link->state, &link_table, LINK_DIALLING);
     bucket_init(&link->messages, LINK_MESSAGES_PER_S, 2 * LINK_MESSAGES_PER_S, link->opened_at);
+    bucket_init(&link->records, LINK_RECORDS_PER_S, 4 * GOSSIP_RECORDS_MAX, link->opened_at);
     if (peer)
         peer->busy++;
     link->next = core->links;
@@ -210,9 +210,18 @@ void core_link_lost(struct core *core, link_no no)
         link_ended(link);
 }
 
+/* Inbound links of one key, greeted or not: it must not fill the table. */
+static bool has_too_many(const struct core *core, const uint8_t curve[CURVE_KEY_BYTES])
+{
+    unsigned count = 0;
+    for (const struct link *l = core->links; l; l = l->next)
+        count += l->inbound && memcmp(l->curve, curve, CURVE_KEY_BYTES) == 0;
+    return count >= 2 * LINKS_PER_PEER_MAX;
+}
+
 void core_accepted(struct core *core, link_no no, const uint8_t curve[CURVE_KEY_BYTES])
 {
-    struct link *link = core->stopping ? NULL : link_new(core, no, NULL);
+    struct link *link = core->stopping || has_too_many(core, curve) ? NULL : link_new(core, no, NULL);
     if (!link) {
         core->port->hangup(core->port->self, no);
         return;
@@ -224,20 +233,27 @@ void core_accepted(struct core *core, link_no no, const uint8_t curve[CURVE_KEY_
 
 /* ---- shaking hands */
 
-/* Takes the record of a HELLO or WELCOME. The peer, or NULL when the link is not to be. */
-static struct peer *greeted(struct link *link, const struct msg_hello *hello, enum bye_reason *reason)
+/* Is the record of a HELLO or WELCOME that of the node whose key CURVE proved? */
+static bool record_is_theirs(const struct link *link, const struct record *record)
+{
+    uint8_t curve[CURVE_KEY_BYTES];
+    if (!link->inbound)
+        return id_equal(&record->id, &link->peer->id);
+    return id_curve_key(&record->id, curve) == 0 && sodium_memcmp(curve, link->curve, sizeof curve) == 0;
+}
+
+/* Takes the record of a HELLO or WELCOME, which counts as a sign of life: so not before it is known to be theirs. The peer, or NULL
+ * when the link is not to be. */
+static struct peer *greeted(struct link *link, const struct msg_hello *hello)
 {
     struct core *core = link->core;
+    struct record record;
     struct peer *peer;
     enum peer_news news;
-    uint8_t curve[CURVE_KEY_BYTES];
-    *reason = BYE_REFUSED;
+    if (record_decode(&hello->record, &record) != 0 || !record_is_theirs(link, &record))
+        return NULL;
     if (peers_take_record(core->peers, &hello->record, true, core_now(core), &peer, &news) != 0 || !peer)
         return NULL;
-    if (id_curve_key(&peer->id, curve) != 0)
-        return NULL;
-    if (link->inbound ? sodium_memcmp(curve, link->curve, sizeof curve) != 0 : peer != link->peer)
-        return NULL; /* somebody else's record */
     link->incarnation = peer->incarnation;
     return peer;
 }
@@ -279,12 +295,8 @@ static void link_is_up(struct link *link)
 
 void links_on_hello(struct link *link, const struct msg *m)
 {
-    enum bye_reason reason;
-    struct peer *peer = link->state.now == LINK_ACCEPTED ? greeted(link, &m->hello, &reason) : NULL;
-    unsigned others = 0;
-    for (struct link *l = link->core->links; l && peer; l = l->next)
-        others += l->peer == peer;
-    if (!peer || m->hello.version != PROTOCOL_VERSION || impostor_refused(link, peer) || others >= 2 * LINKS_PER_PEER_MAX) {
+    struct peer *peer = link->state.now == LINK_ACCEPTED ? greeted(link, &m->hello) : NULL;
+    if (!peer || m->hello.version != PROTOCOL_VERSION || impostor_refused(link, peer)) {
         link_close(link, BYE_REFUSED);
         return;
     }
@@ -310,10 +322,9 @@ static bool second_link(const struct link *link)
 
 void links_on_welcome(struct link *link, const struct msg *m)
 {
-    enum bye_reason reason;
     if (link->state.now != LINK_DIALLING)
         return;
-    struct peer *peer = greeted(link, &m->hello, &reason);
+    struct peer *peer = greeted(link, &m->hello);
     if (!peer || m->hello.version != PROTOCOL_VERSION || impostor_refused(link, peer)) {
         link->core->port->hangup(link->core->port->self, link->no);
         link_ended(link);

@@ -145,6 +145,8 @@ void world_start(struct world *w, size_t number)
     node->wake = TIMER_NEVER;
     timers_init(&node->timers);
     node->port = sim_port(node);
+    if (node->raw)
+        return;
     int err = core_new(&config, &node->port, &node->core);
     assert(!err);
     for (size_t i = 0; i < node->peer_count; i++)
@@ -218,6 +220,7 @@ void world_free(struct world *w)
         free(w->nodes[i]->answer.row);
         free(w->nodes[i]->wires);
         free(w->nodes[i]->peers);
+        raw_free(w->nodes[i]);
         free(w->nodes[i]);
     }
     while (w->count > 0) {
@@ -242,6 +245,10 @@ static struct addr node_addr(size_t number)
 static void happen(struct world *w, struct sim_node *node, struct event *e)
 {
     struct addr from = node_addr(e->from);
+    if (node->raw) {
+        raw_happen(node, e);
+        return;
+    }
     switch (e->kind) {
     case EVENT_TIMERS:
         node->wake = TIMER_NEVER;

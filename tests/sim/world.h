@@ -1,7 +1,8 @@
 /* The simulated world: many nodes on a virtual clock, in one thread, from a seed.
  *
- * Every node is the shipped core behind a port of this world's. Datagrams and links have a delay and can be cut; jobs and transfers
- * are modelled. All that happens goes into a trace hash, so that two runs from one seed can be compared to the last event. */
+ * Every node is the shipped core behind a port of this world's. Datagrams and links have a delay and can be cut; jobs and
+ * transfers are modelled. All that happens goes into a trace hash, so that two runs from one seed can be compared to the
+ * last event. */
 #ifndef WEFT_TESTS_SIM_WORLD_H
 #define WEFT_TESTS_SIM_WORLD_H
 
@@ -47,7 +48,8 @@ void world_loss(struct world *w, unsigned thousandths);
 /* Delivers a datagram of any bytes to a node. */
 void world_inject(struct world *w, size_t node, const void *bytes, size_t n);
 
-/* A control request of client 1 of this node; its answer is kept row by row. Runs the world until it has ended. Takes `request`. */
+/* A control request of client 1 of this node; its answer is kept row by row. Runs the world until it has ended. Takes
+ * `request`. */
 struct answer {
     struct row **row;
     size_t count;

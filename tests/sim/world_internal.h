@@ -53,6 +53,7 @@ struct sim_node {
     size_t peer_count;
     struct answer answer;
     bool waiting;
+    struct raw *raw; /* NULL: it has a core */
 };
 
 struct world {
@@ -73,5 +74,8 @@ bool world_is_cut(const struct world *w, size_t a, size_t b);
 struct wire *wire_find(struct sim_node *node, link_no no);
 struct port sim_port(struct sim_node *node);
 void sim_run_job(struct sim_node *node, struct job *job);
+/* What happens to a raw node, and its end. */
+void raw_happen(struct sim_node *node, const struct event *e);
+void raw_free(struct sim_node *node);
 
 #endif

@@ -209,7 +209,10 @@ static void take_job(void *self, struct job *job)
     world_push(node->world, e);
 }
 
-/* ---- transfers */
+/* ---- transfers
+ *
+ * While a transfer has an event on its way, a cancel only notes why; the event then brings the end. Phases say which: CONNECTING and DATA
+ * have one on its way, LISTING waits for the core. */
 
 static void later(struct sim_node *node, uint64_t after, void (*call)(void *), void *data)
 {
@@ -217,12 +220,6 @@ static void later(struct sim_node *node, uint64_t after, void (*call)(void *), v
     e->call = call;
     e->data = data;
     world_push(node->world, e);
-}
-
-static void receive_is_ready(void *data)
-{
-    struct receive *r = data;
-    r->ready(r);
 }
 
 static void receive_is_done(void *data)
@@ -235,6 +232,22 @@ static void receive_is_done(void *data)
     r->done(r);
 }
 
+static void receive_ends(struct sim_node *node, struct receive *r, uint64_t after)
+{
+    r->progress.phase = TRANSFER_DATA;
+    later(node, after, receive_is_done, r);
+}
+
+static void receive_is_ready(void *data)
+{
+    struct receive *r = data;
+    r->progress.phase = TRANSFER_LISTING;
+    if (r->fault.code)
+        receive_is_done(r);
+    else
+        r->ready(r);
+}
+
 static void receive_start(void *self, struct receive *r)
 {
     struct sim_node *node = self;
@@ -244,7 +257,7 @@ static void receive_start(void *self, struct receive *r)
     r->port_data = node;
     if (slot == 16) {
         fault_set(&r->fault, ERR_FULL, "too many transfers");
-        later(node, 0, receive_is_done, r);
+        receive_ends(node, r, 0);
         return;
     }
     node->receives[slot] = r;
@@ -264,25 +277,38 @@ static void receive_confirm(void *self, struct receive *r, const struct msg_fetc
     (void)answer;
     r->progress.files_total = r->progress.files_done = SIM_FILES;
     r->progress.bytes_total = r->progress.bytes_done = r->progress.bytes_moved = (uint64_t)SIM_FILES * SIM_FILE_BYTES;
-    later(self, (uint64_t)SIM_FILES * SIM_FILE_BYTES * SECOND / SIM_RATE, receive_is_done, r);
+    receive_ends(self, r, (uint64_t)SIM_FILES * SIM_FILE_BYTES * SECOND / SIM_RATE);
 }
 
 static void receive_cancel(void *self, struct receive *r, int code)
 {
+    if (r->fault.code)
+        return;
     fault_set(&r->fault, code, "stopped");
-    later(self, 0, receive_is_done, r);
-}
-
-static void send_is_connected(void *data)
-{
-    struct send *s = data;
-    s->connected(s);
+    if (r->progress.phase == TRANSFER_LISTING)
+        receive_ends(self, r, 0);
 }
 
 static void send_is_done(void *data)
 {
     struct send *s = data;
     s->done(s);
+}
+
+static void send_ends(struct sim_node *node, struct send *s, uint64_t after)
+{
+    s->progress.phase = TRANSFER_DATA;
+    later(node, after, send_is_done, s);
+}
+
+static void send_is_connected(void *data)
+{
+    struct send *s = data;
+    s->progress.phase = TRANSFER_LISTING;
+    if (s->fault.code)
+        s->done(s);
+    else
+        s->connected(s);
 }
 
 /* Is the reception object there, and for this sender? */
@@ -306,13 +332,13 @@ static void send_start(void *self, struct send *s)
         return;
     }
     fault_set(&s->fault, ERR_UNREACHABLE, "the reception object cannot be reached");
-    later(node, 0, send_is_done, s);
+    send_ends(node, s, 0);
 }
 
 static void send_go(void *self, struct send *s)
 {
     s->progress.bytes_moved = (uint64_t)SIM_FILES * SIM_FILE_BYTES;
-    later(self, (uint64_t)SIM_FILES * SIM_FILE_BYTES * SECOND / SIM_RATE, send_is_done, s);
+    send_ends(self, s, (uint64_t)SIM_FILES * SIM_FILE_BYTES * SECOND / SIM_RATE);
 }
 
 static void send_cancel(void *self, struct send *s, int code)
@@ -320,8 +346,8 @@ static void send_cancel(void *self, struct send *s, int code)
     if (s->fault.code)
         return;
     fault_set(&s->fault, code, "stopped");
-    if (s->progress.bytes_moved == 0)
-        later(self, 0, send_is_done, s);
+    if (s->progress.phase == TRANSFER_LISTING)
+        send_ends(self, s, 0);
 }
 
 /* ---- the rest */
