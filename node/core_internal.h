@@ -81,6 +81,8 @@ void link_error(struct link *link, uint64_t request, int code, const char *text)
 /* Says goodbye when it is up, hangs up, frees; ends what depended on it. */
 void link_close(struct link *link, enum bye_reason reason);
 void links_close_all(struct core *core, enum bye_reason reason);
+/* Closes the links to an earlier life of a peer, which nobody hears any more. Were there any? */
+bool links_close_outlived(struct core *core, const struct peer *peer);
 /* Peers or links changed: see soon who is to be dialled. */
 void links_consider(struct core *core);
 /* Dials a peer at once, whatever its damping. False: no endpoint of it is known. */

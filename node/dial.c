@@ -216,19 +216,10 @@ void links_consider(struct core *core)
         core->port->timer_set(core->port->self, &core->dial_timer, soon);
 }
 
-static struct link *outlived(struct core *core, const struct peer *peer)
-{
-    for (struct link *l = core->links; l; l = l->next)
-        if (l->peer == peer && l->state.now == LINK_UP && l->incarnation < peer->incarnation)
-            return l;
-    return NULL;
-}
-
 /* Its record is from a later life: links to the earlier one are dead, and attempts to reach that begin anew. */
 void links_renewed(struct core *core, struct peer *peer)
 {
-    while (outlived(core, peer))
-        link_close(outlived(core, peer), BYE_DUPLICATE);
+    links_close_outlived(core, peer);
     for (struct race *race = core->races; race; race = race->next)
         if (race->peer == peer && race->plain && race->done == plain_done) {
             peer->dial_after = 0;

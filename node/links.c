@@ -203,6 +203,22 @@ void links_close_all(struct core *core, enum bye_reason reason)
         link_close(core->links, reason);
 }
 
+static struct link *outlived(struct core *core, const struct peer *peer)
+{
+    for (struct link *l = core->links; l; l = l->next)
+        if (l->peer == peer && l->state.now == LINK_UP && l->incarnation < peer->incarnation)
+            return l;
+    return NULL;
+}
+
+bool links_close_outlived(struct core *core, const struct peer *peer)
+{
+    bool any = outlived(core, peer) != NULL;
+    while (outlived(core, peer))
+        link_close(outlived(core, peer), BYE_DUPLICATE);
+    return any;
+}
+
 void core_link_lost(struct core *core, link_no no)
 {
     struct link *link = link_find(core, no);
@@ -285,10 +301,11 @@ static void link_is_up(struct link *link)
     state_move(&link->state, LINK_UP, core->log);
     peer->up++;
     link->heard_at = core_now(core);
-    if (first) {
+    bool later_life = links_close_outlived(core, peer);
+    if (first)
         announce(core, peer, "up");
+    if (first || later_life)
         gossip_fresh(core, peer, link);
-    }
     gossip_link_up(link);
     reach_link_up(core, peer);
 }
