@@ -13,7 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#ifdef __x86_64__
+#include <xxh_x86dispatch.h> /* xxhash.h, with the widest instructions that the processor has */
+#else
 #include <xxhash.h>
+#endif
 
 #define HASH_CHARS BASE32_CHARS(16)
 
