@@ -1,0 +1,108 @@
+/* A whole core: messages of any bytes on links that are up, on links that are not, and datagrams; time goes by between them. No
+ * crash, and no table over its cap.
+ *
+ * The input is a list of steps: one byte says what, two bytes how long what follows is. What is well formed and has a
+ * placeholder of 16 times 'P' gets the id of the core's `files` pipe in its place, so that requests go further than to that. */
+#include "core_internal.h"
+#include "world_raw.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { CORE, RAW };
+enum { GREETED, SILENT, DATAGRAM, WAIT, STEPS };
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check(bool right)
+{
+    if (!right)
+        abort();
+}
+
+static void share(struct world *w)
+{
+    struct row *row = row_new("share");
+    row_data(row, "path", "/srv/open", 9);
+    row_bool(row, "public", true);
+    check(world_call(w, CORE, row)->done);
+}
+
+static link_no greet(struct world *w)
+{
+    struct record r = {.id = *world_id(w, RAW), .name = "raw", .incarnation = 1, .seq = 1, .life_s = 60};
+    struct msg *m = calloc(1, sizeof *m);
+    uint8_t buf[RECORD_BYTES_MAX + 64];
+    size_t n;
+    check(m != NULL);
+    m->type = MSG_HELLO;
+    m->hello.version = PROTOCOL_VERSION;
+    check(record_sign(&r, raw_identity(w, RAW), &m->hello.record) == 0);
+    check(msg_encode(m, buf, sizeof buf, &n) == 0);
+    free(m);
+    link_no link = raw_dial(w, RAW, CORE);
+    raw_say(w, RAW, link, buf, n);
+    world_run(w, world_now(w) + 2 * MILLISECOND);
+    return link;
+}
+
+static void fill_in(struct world *w, uint8_t *bytes, size_t n)
+{
+    struct tag files = pipe_owned(world_id(w, CORE), "files");
+    for (size_t i = 0; i + TAG_BYTES <= n; i++)
+        if (memcmp(bytes + i, "PPPPPPPPPPPPPPPP", TAG_BYTES) == 0)
+            memcpy(bytes + i, files.b, TAG_BYTES);
+}
+
+/* One step, `n` bytes of it at hand. The link that messages go over, a new one when the core has parted with the old. */
+static link_no step(struct world *w, link_no link, uint8_t what, const uint8_t *data, size_t n)
+{
+    struct peer *peer = peers_find(world_core(w, CORE)->peers, world_id(w, RAW));
+    uint8_t *bytes = malloc(n + 1);
+    check(bytes != NULL);
+    memcpy(bytes, data, n);
+    fill_in(w, bytes, n);
+    if (!peer || peer->up == 0)
+        link = greet(w);
+    if (what == GREETED)
+        raw_say(w, RAW, link, bytes, n);
+    else if (what == SILENT)
+        raw_say(w, RAW, raw_dial(w, RAW, CORE), bytes, n);
+    else if (what == DATAGRAM)
+        world_inject(w, CORE, bytes, n);
+    world_run(w, world_now(w) + (what == WAIT ? n * SECOND / 16 : MILLISECOND));
+    free(bytes);
+    return link;
+}
+
+static void check_bounds(const struct core *core)
+{
+    size_t links = 0;
+    for (const struct link *l = core->links; l; l = l->next)
+        links++;
+    check(links == core->link_count && links <= 2 * LINKS_PER_PEER_MAX + 1);
+    check(peers_count(core->peers) <= PEERS_MAX);
+    check(core->jobs <= REQUESTS_PER_PEER_MAX && core->transfers <= SENDS_PER_PEER_MAX);
+    check(core->share_count == 1);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct world *w = world_new(1);
+    world_add(w, "core");
+    world_add_raw(w, "raw");
+    world_start(w, CORE);
+    world_start(w, RAW);
+    share(w);
+    link_no link = greet(w);
+    for (unsigned steps = 0; size >= 3 && steps < 200; steps++) {
+        size_t n = (size_t)data[1] << 8 | data[2];
+        n = n < size - 3 ? n : size - 3;
+        link = step(w, link, data[0] % STEPS, data + 3, n);
+        check_bounds(world_core(w, CORE));
+        data += 3 + n;
+        size -= 3 + n;
+    }
+    world_free(w);
+    return 0;
+}
