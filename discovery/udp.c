@@ -347,8 +347,7 @@ static void send_to(struct udp *udp, const struct sockaddr *sa, unsigned index, 
     struct in_pktinfo via4 = {.ipi_ifindex = (int)index};
     struct in6_pktinfo via6 = {.ipi6_ifindex = index};
     size_t n = v4 ? sizeof via4 : sizeof via6;
-    struct msghdr m = {
-        (void *)(uintptr_t)sa, v4 ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6), &iov, 1, NULL, 0, 0};
+    struct msghdr m = {(void *)sa, v4 ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6), &iov, 1, NULL, 0, 0};
     if (fd < 0)
         return;
     if (index != 0) {
@@ -395,7 +394,7 @@ static void send_place(struct udp *udp, size_t i, const struct iovec *payload)
 
 void udp_send(struct udp *udp, const struct addr *to, const void *bytes, size_t n)
 {
-    struct iovec payload = {(void *)(uintptr_t)bytes, n};
+    struct iovec payload = {(void *)bytes, n};
     struct sockaddr_storage sa;
     if (to) {
         if (addr_to_sockaddr(to, &sa) > 0)

@@ -1,4 +1,5 @@
-/* Actors. See actor.h. Invariant: head, count, cap and stopping are touched under `mutex` only. */
+/* Actors. See actor.h. Invariants: (1) head, count, cap and stopping are touched under `mutex` only; (2) cap is a power of
+ * two, or 0 while there has been no job. */
 #include "actor.h"
 
 #include <errno.h>
@@ -28,7 +29,7 @@ static struct job *next_job(struct actor *actor)
         pthread_cond_wait(&actor->cond, &actor->mutex);
     if (actor->count > 0) {
         job = actor->ring[actor->head];
-        actor->head = (actor->head + 1) % actor->cap;
+        actor->head = (actor->head + 1) & (actor->cap - 1);
         actor->count--;
     }
     pthread_mutex_unlock(&actor->mutex);
@@ -105,7 +106,7 @@ static int grow(struct actor *actor)
     if (!ring)
         return ERR_FULL;
     for (size_t i = 0; i < actor->count; i++)
-        ring[i] = actor->ring[(actor->head + i) % actor->cap];
+        ring[i] = actor->ring[(actor->head + i) & (actor->cap - 1)];
     free(actor->ring);
     actor->ring = ring;
     actor->head = 0;
@@ -118,7 +119,7 @@ int actor_send(struct actor *actor, struct job *job)
     pthread_mutex_lock(&actor->mutex);
     int err = grow(actor);
     if (!err) {
-        actor->ring[(actor->head + actor->count++) % actor->cap] = job;
+        actor->ring[(actor->head + actor->count++) & (actor->cap - 1)] = job;
         pthread_cond_signal(&actor->cond);
     }
     pthread_mutex_unlock(&actor->mutex);

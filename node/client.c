@@ -109,14 +109,13 @@ struct weft *weft_open(const char *home, struct weft_error *error)
 {
     struct fault fault = {0};
     struct weft *weft = calloc(1, sizeof *weft);
-    int err = 0;
-    if (!weft)
-        err = fault_set(&fault, ERR_NOMEM, "out of memory");
-    else
-        weft->fd = -1;
-    if (!err)
-        err = open_weft(home, weft, &fault);
-    if (!err)
+    if (!weft) {
+        fault_set(&fault, ERR_NOMEM, "out of memory");
+        error_of(&fault, error);
+        return NULL;
+    }
+    weft->fd = -1;
+    if (open_weft(home, weft, &fault) == 0)
         return weft;
     weft_close(weft);
     error_of(&fault, error);
@@ -213,7 +212,7 @@ int weft_call(struct weft *weft, const struct weft_row *request, weft_on_row *on
     bool end = false;
     int err = send_request(weft, row_of(request), &fault);
     while (!err && !end) {
-        struct row *row;
+        struct row *row = NULL;
         err = receive_row(weft, &row, &fault);
         if (err)
             break;

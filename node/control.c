@@ -29,7 +29,7 @@ struct client {
     int fd;
     uint64_t number;
     uint64_t seq; /* of its latest request */
-    struct packet *first, **last;
+    struct packet *first, *last;
     size_t queued;
     bool doomed;
 };
@@ -53,7 +53,6 @@ static void drop_queue(struct client *c)
         c->first = p->next;
         free(p);
     }
-    c->last = &c->first;
     c->queued = 0;
 }
 
@@ -118,7 +117,7 @@ static void client_accept(struct control *control)
         close(fd);
         return;
     }
-    *c = (struct client){.fd = fd, .number = ++control->next, .last = &c->first};
+    *c = (struct client){.fd = fd, .number = ++control->next};
     if (poll_for(control, c, EPOLL_CTL_ADD, EPOLLIN) != 0) {
         close(fd);
         c->fd = -1;
@@ -185,7 +184,6 @@ static void client_write(struct control *control, struct client *c)
         c->queued -= p->n;
         free(p);
     }
-    c->last = &c->first;
     poll_for(control, c, EPOLL_CTL_MOD, EPOLLIN);
 }
 
@@ -200,10 +198,13 @@ static void enqueue(struct control *control, struct client *c, const void *bytes
     p->next = NULL;
     p->n = n;
     memcpy(p->bytes, bytes, n);
-    if (!c->first)
+    if (c->first) {
+        c->last->next = p;
+    } else {
+        c->first = p;
         poll_for(control, c, EPOLL_CTL_MOD, EPOLLIN | EPOLLOUT);
-    *c->last = p;
-    c->last = &p->next;
+    }
+    c->last = p;
     c->queued += n;
 }
 

@@ -233,9 +233,11 @@ static bool event_read(void *socket, uint16_t *event, int32_t *value)
 
 static void read_events(struct monitor *m)
 {
-    uint16_t event;
+    uint16_t event = 0;
     int32_t value = -1;
-    for (int i = 0; i < AT_ONCE && event_read(m->socket, &event, &value); i++) {
+    for (int i = 0; i < AT_ONCE; i++) {
+        if (!event_read(m->socket, &event, &value))
+            return;
         if (event == ZMQ_EVENT_ACCEPTED)
             on_accepted(m->doors, value);
         else if (event == ZMQ_EVENT_DISCONNECTED)

@@ -38,26 +38,32 @@ static int list(struct list_job *job)
     return err;
 }
 
-static int inspect(struct inspect_job *job)
+static int describe(struct inspect_job *job, const char *real)
 {
     struct stat st;
+    if (lstat(real, &st) != 0)
+        return fault_errno(&job->job.fault, errno, "cannot look at '%s'", path_text(job->path).s);
+    if (strlen(real) >= sizeof job->real)
+        return fault_set(&job->job.fault, ERR_LIMIT, "the path of '%s' is too long", path_text(job->path).s);
+    job->kind = tree_kind(&st);
+    job->size = job->kind == ENTRY_FILE ? (uint64_t)st.st_size : 0;
+    strcpy(job->real, real);
+    return 0;
+}
+
+static int inspect(struct inspect_job *job)
+{
     job->kind = ENTRY_OTHER;
     job->size = 0;
     char *real = realpath(job->path, NULL);
-    if (!real && (errno == ENOENT || errno == ENOTDIR))
-        return 0;
-    int err = 0;
-    if (!real || lstat(real, &st) != 0)
-        err = fault_errno(&job->job.fault, errno, "cannot look at '%s'", path_text(job->path).s);
-    else if (strlen(real) >= sizeof job->real)
-        err = fault_set(&job->job.fault, ERR_LIMIT, "the path of '%s' is too long", path_text(job->path).s);
-    if (!err) {
-        job->kind = tree_kind(&st);
-        job->size = job->kind == ENTRY_FILE ? (uint64_t)st.st_size : 0;
-        strcpy(job->real, real);
+    if (real) {
+        int err = describe(job, real);
+        free(real);
+        return err;
     }
-    free(real);
-    return err;
+    if (errno == ENOENT || errno == ENOTDIR)
+        return 0;
+    return fault_errno(&job->job.fault, errno, "cannot look at '%s'", path_text(job->path).s);
 }
 
 void job_work(struct job *job)

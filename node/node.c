@@ -144,10 +144,14 @@ static int copy_options(struct weft_node *node, const struct weft_options *optio
     if (n == 0)
         return 0;
     node->interfaces = calloc(n + 1, sizeof *node->interfaces);
-    for (size_t i = 0; node->interfaces && i < n; i++)
-        if (!(node->interfaces[i] = strdup(options->interfaces[i])))
+    if (!node->interfaces)
+        return fault_set(fault, ERR_NOMEM, "out of memory");
+    for (size_t i = 0; i < n; i++) {
+        node->interfaces[i] = strdup(options->interfaces[i]);
+        if (!node->interfaces[i])
             return fault_set(fault, ERR_NOMEM, "out of memory");
-    return node->interfaces ? 0 : fault_set(fault, ERR_NOMEM, "out of memory");
+    }
+    return 0;
 }
 
 static int open_home(struct weft_node *node, struct fault *fault)

@@ -7,12 +7,12 @@
 
 static inline struct row *row_of(const struct weft_row *row)
 {
-    return (struct row *)(uintptr_t)row;
+    return (struct row *)row;
 }
 
 static inline struct weft_row *row_shown(const struct row *row)
 {
-    return (struct weft_row *)(uintptr_t)row;
+    return (struct weft_row *)row;
 }
 
 #endif

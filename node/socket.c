@@ -5,9 +5,11 @@
  *   LINGER          none loses goodbyes, the default waits for ever
  *   BACKLOG         a hundred nodes that start together must not wait for SYN retries
  *   HANDSHAKE_IVL   who connects and says nothing holds a descriptor no longer
- *   HEARTBEAT_*     without them a frozen peer keeps its connection for hours
  *   RECONNECT_IVL   never: the core dials again, when and where it wants to
- *   ROUTER_*        sending to one who is gone is told; nobody can take over another's routing id */
+ *   ROUTER_*        sending to one who is gone is told; nobody can take over another's routing id
+ *
+ * ZeroMQ's own heartbeats stay off: the core's PING and PONG go from end to end, so they also notice a peer that hangs above its
+ * I/O thread, and they are sent only in silence. With both, an idle node with ten peers would wake 25 times a second more. */
 #include "socket.h"
 
 #include "err.h"
@@ -17,8 +19,6 @@
 
 #define BACKLOG 4096
 #define HANDSHAKE_MS 4000
-#define HEARTBEAT_MS 1000
-#define HEARTBEAT_LOST_MS 4000
 #define CONNECT_MS 2000
 #define CURVE_WRAP 33 /* command name, flags, nonce, authenticator */
 
@@ -48,9 +48,6 @@ static int set_options(void *socket, int type)
     err |= set(socket, ZMQ_IPV6, 1);
     err |= set(socket, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS);
     err |= set(socket, ZMQ_CONNECT_TIMEOUT, CONNECT_MS);
-    err |= set(socket, ZMQ_HEARTBEAT_IVL, HEARTBEAT_MS);
-    err |= set(socket, ZMQ_HEARTBEAT_TIMEOUT, HEARTBEAT_LOST_MS);
-    err |= set(socket, ZMQ_HEARTBEAT_TTL, HEARTBEAT_LOST_MS);
     err |= set(socket, ZMQ_RECONNECT_IVL, -1);
     if (type == ZMQ_ROUTER) {
         err |= set(socket, ZMQ_ROUTER_MANDATORY, 1);

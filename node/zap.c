@@ -16,7 +16,7 @@
 #define FRAMES 7 /* version, request id, domain, address, identity, mechanism, key */
 #define FRAME_MAX 255
 #define AT_ONCE 64
-#define USER_ID_CHARS ((CURVE_KEY_BYTES)*2)
+#define USER_ID_CHARS ((size_t)CURVE_KEY_BYTES * 2)
 
 enum { VERSION, REQUEST, DOMAIN, ADDRESS, IDENTITY, MECHANISM, KEY };
 
