@@ -268,7 +268,7 @@ struct door *doors_enter(struct doors *doors, int fd, link_no link)
 
 static bool leads_to(int fd, const struct addr *peer)
 {
-    struct sockaddr_storage sa;
+    struct sockaddr_storage sa = {.ss_family = AF_UNSPEC};
     socklen_t n = sizeof sa;
     struct addr a;
     if (getpeername(fd, (struct sockaddr *)&sa, &n) != 0)

@@ -8,8 +8,9 @@
  *   RECONNECT_IVL   never: the core dials again, when and where it wants to
  *   ROUTER_*        sending to one who is gone is told; nobody can take over another's routing id
  *
- * ZeroMQ's own heartbeats stay off: the core's PING and PONG go from end to end, so they also notice a peer that hangs above its
- * I/O thread, and they are sent only in silence. With both, an idle node with ten peers would wake 25 times a second more. */
+ * ZeroMQ's own heartbeats stay off: the core's PING and PONG go from end to end, so they also notice a peer that hangs
+ * above its I/O thread, and they are sent only in silence. With both, an idle node with ten peers would wake 25 times a
+ * second more. */
 #include "socket.h"
 
 #include "err.h"
