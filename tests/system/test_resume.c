@@ -108,6 +108,18 @@ static void interrupted_says_how_to_go_on(void **state)
     goes_on(rig, get);
 }
 
+/* Has the node noticed, and let go of what the transfer held? */
+static bool no_transfer_runs(void *arg)
+{
+    struct rig *rig = arg;
+    unsigned count = rig->count;
+
+    assert_int_equal(weft(rig, "anna", "status", "--json", NULL), 0);
+    bool none = json_last(rig_last(rig), "transfers") == 0;
+    rig->count = count;
+    return none;
+}
+
 /* A program that goes away without a word leaves the node, which stops fetching for it and keeps what it has. */
 static void p38_program_killed(void **state)
 {
@@ -116,6 +128,7 @@ static void p38_program_killed(void **state)
 
     process_kill(get, SIGKILL);
     process_wait(get);
+    wait_until(no_transfer_runs, rig, "the node to stop fetching");
     goes_on(rig, get);
 }
 
