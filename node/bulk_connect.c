@@ -50,11 +50,13 @@ static bool dial_streams(struct transfer *t, const struct addr *addr, unsigned a
 {
     struct tls_secret secret;
     struct fault fault = {0};
+    struct tls *tls = NULL;
 
+    gate_tls(t->gate, &tls, &fault);
     for (unsigned i = 0; i < n && fault.code == 0; i++) {
         unsigned won;
         struct tls_link *link;
-        struct dial d = {.tls = gate_tls(t->gate),
+        struct dial d = {.tls = tls,
                          .secret = &secret,
                          .addr = addr,
                          .addrs = addrs,

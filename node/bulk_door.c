@@ -113,8 +113,12 @@ static void half_step(struct gate *gate, struct half *half)
     short want = 0;
 
     if (half->tls == NULL) {
-        half->tls = tls_server(gate->tls, half->fd, half);
-        if (half->tls == NULL) { /* which has closed the descriptor */
+        struct tls *tls;
+        if (gate_tls(gate, &tls, NULL) == 0)
+            half->tls = tls_server(tls, half->fd, half);
+        else
+            close(half->fd);
+        if (half->tls == NULL) { /* tls_server, too, has closed the descriptor */
             TAILQ_REMOVE(&gate->halves, half, link);
             gate->unclaimed--;
             free(half);

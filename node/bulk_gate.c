@@ -141,9 +141,14 @@ void gate_close(struct gate *gate, struct gate_pass *pass)
     sodium_memzero(pass->secret, sizeof pass->secret);
 }
 
-struct tls *gate_tls(struct gate *gate)
+/* Made when first needed: a node that moves nothing keeps most of OpenSSL out of memory. */
+int gate_tls(struct gate *gate, struct tls **tls, struct fault *fault)
 {
-    return gate->tls;
+    pthread_mutex_lock(&gate->lock);
+    int err = gate->tls != NULL ? 0 : tls_new(claim, &gate->tls, fault);
+    *tls = gate->tls;
+    pthread_mutex_unlock(&gate->lock);
+    return err;
 }
 
 void gate_counts(struct gate *gate, uint32_t *passes, uint64_t *refused)
@@ -165,9 +170,7 @@ int gate_new(const struct log *log, struct gate **gate, struct fault *fault)
     new->listener = new->epoll = new->wake = -1;
     pthread_mutex_init(&new->lock, NULL);
     TAILQ_INIT(&new->halves);
-    int err = tls_new(claim, &new->tls, fault);
-    if (err == 0)
-        err = door_start(new, fault);
+    int err = door_start(new, fault);
     if (err != 0) {
         gate_free(new);
         return err;

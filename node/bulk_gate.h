@@ -41,8 +41,8 @@ int gate_open(struct gate *gate, struct gate_pass *pass, uint16_t *port, struct 
 /* Wipes its keys. A pass that is not open is fine. */
 void gate_close(struct gate *gate, struct gate_pass *pass);
 
-/* The client's context, for those who dial. */
-struct tls *gate_tls(struct gate *gate);
+/* The TLS contexts, for those who dial or accept. Callable from any thread. ERR_UNSUPPORTED, ERR_NOMEM. */
+int gate_tls(struct gate *gate, struct tls **tls, struct fault *fault);
 
 void gate_counts(struct gate *gate, uint32_t *passes, uint64_t *refused);
 

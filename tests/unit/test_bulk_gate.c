@@ -77,7 +77,9 @@ static int dial(struct hall *h, const struct tls_secret *secret)
     struct tls_link *link = NULL;
     struct fault fault;
     unsigned won;
-    struct dial d = {.tls = gate_tls(h->gate),
+    struct tls *tls;
+    assert_int_equal(gate_tls(h->gate, &tls, &fault), 0);
+    struct dial d = {.tls = tls,
                      .secret = secret,
                      .addr = &h->addr,
                      .addrs = 1,
