@@ -56,12 +56,8 @@ static bool dial_streams(struct transfer *t, const struct addr *addr, unsigned a
     for (unsigned i = 0; i < n && fault.code == 0; i++) {
         unsigned won;
         struct tls_link *link;
-        struct dial d = {.tls = tls,
-                         .secret = &secret,
-                         .addr = addr,
-                         .addrs = addrs,
-                         .deadline = t->deadline,
-                         .stop_fd = t->stop_fd};
+        struct dial d = {
+            .tls = tls, .secret = &secret, .addr = addr, .addrs = addrs, .deadline = t->deadline, .stop_fd = t->stop_fd};
         if (derive(t, i, &secret) != 0)
             return false;
         if (dial_race(&d, &link, &won, &fault) == 0) {

@@ -79,12 +79,8 @@ static int dial(struct hall *h, const struct tls_secret *secret)
     unsigned won;
     struct tls *tls;
     assert_int_equal(gate_tls(h->gate, &tls, &fault), 0);
-    struct dial d = {.tls = tls,
-                     .secret = secret,
-                     .addr = &h->addr,
-                     .addrs = 1,
-                     .deadline = now_ns() + 10 * SECOND,
-                     .stop_fd = -1};
+    struct dial d = {
+        .tls = tls, .secret = secret, .addr = &h->addr, .addrs = 1, .deadline = now_ns() + 10 * SECOND, .stop_fd = -1};
     int err = dial_race(&d, &link, &won, &fault);
     if (err == 0)
         tls_link_free(link);
