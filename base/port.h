@@ -55,6 +55,8 @@ struct port {
     /* One row to a client of the control socket (borrows). Rows to a client that went away are dropped. Client 0 is whoever
      * started the node: it is told of "peer", "trust", "transfer" and "warning" events. */
     void (*reply)(void *self, uint64_t client, const struct row *row);
+    /* Bytes of rows that wait for a client to read: who has much to tell waits meanwhile. */
+    size_t (*unread)(void *self, uint64_t client);
     /* Adds what only the port knows to a "status" row; sends its "check" rows (sockets, interfaces, disk) to a client. */
     void (*describe)(void *self, struct row *status);
     void (*check)(void *self, uint64_t client);

@@ -8,6 +8,8 @@
 #include <string.h>
 
 #define FOLDERS_PENDING_MAX 65536
+#define UNREAD_MAX (CLIENT_QUEUE_BYTES / 4) /* more is not fetched before the client has read */
+#define UNREAD_WAIT (20 * MILLISECOND)
 
 struct visit { /* one peer's shares, or one folder after the other */
     struct visit *next;
@@ -15,6 +17,8 @@ struct visit { /* one peer's shares, or one folder after the other */
     struct peer *peer;
     link_no link;
     char after[NAME_MAX_BYTES + 1]; /* the last share told */
+    struct timer timer;             /* looks again whether the client has read */
+    uint64_t cursor;                /* of the next page */
 };
 
 struct folder {
@@ -37,6 +41,7 @@ struct browse {
 static void visit_free(struct visit *v)
 {
     struct core *core = v->browse->call->core;
+    core_cancel(core, &v->timer);
     reach_cancel(core, v);
     ask_cancel(core, v);
     v->peer->busy--;
@@ -169,7 +174,7 @@ static bool full_path(const struct browse *b, struct share_path *out)
     return true;
 }
 
-static void ask_page(struct visit *v, uint64_t cursor)
+static void ask_page(struct visit *v)
 {
     struct msg *m = calloc(1, sizeof *m);
     struct fault fault;
@@ -181,9 +186,20 @@ static void ask_page(struct visit *v, uint64_t cursor)
     }
     m->type = MSG_LIST;
     m->list.pipe = pipe_owned(&v->peer->id, "files");
-    m->list.cursor = cursor;
+    m->list.cursor = v->cursor;
     visit_ask(v, m, MSG_LIST_OK, folder_listed);
     free(m);
+}
+
+/* The next page, when the client has read enough of the ones before. */
+static void ask_page_in_time(void *arg)
+{
+    struct visit *v = arg;
+    struct call *call = v->browse->call;
+    if (call->core->port->unread(call->core->port->self, call->client) > UNREAD_MAX)
+        core_timer(call->core, &v->timer, UNREAD_WAIT);
+    else
+        ask_page(v);
 }
 
 static const char *const kind_names[] = {"file", "dir", "link", "other"};
@@ -293,10 +309,10 @@ static void folder_listed(void *arg, const struct msg *m, const struct fault *fa
         visit_end(v, &own);
         return;
     }
-    if (m && m->list_ok.more)
-        ask_page(v, m->list_ok.cursor);
-    else if (next_folder(b))
-        ask_page(v, 0);
+    bool same_folder = m && m->list_ok.more;
+    v->cursor = same_folder ? m->list_ok.cursor : 0;
+    if (same_folder || next_folder(b))
+        ask_page_in_time(v);
     else
         visit_end(v, NULL);
 }
@@ -312,7 +328,7 @@ static void visit_reached(void *arg, const struct reached *r)
     }
     v->link = r->link->no;
     if (v->browse->target.share[0] != '\0')
-        ask_page(v, 0);
+        ask_page(v);
     else
         ask_shares(v);
 }
@@ -325,6 +341,7 @@ static int visit_start(struct browse *b, struct peer *peer)
         return ERR_NOMEM;
     }
     v->browse = b;
+    timer_init(&v->timer, ask_page_in_time, v);
     v->peer = peer;
     peer->busy++;
     v->next = b->visits;

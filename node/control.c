@@ -236,6 +236,12 @@ void control_send(struct control *control, uint64_t number, const struct row *ro
         doom(control, c);
 }
 
+size_t control_unread(struct control *control, uint64_t number)
+{
+    const struct client *c = client_find(control, number);
+    return c ? c->queued : 0;
+}
+
 bool control_waiting(const struct control *control)
 {
     for (size_t i = 0; i < CLIENTS_MAX; i++)

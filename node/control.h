@@ -36,6 +36,8 @@ int control_fd(const struct control *control);
 void control_step(struct control *control);
 /* One row to a client (borrows). To one who is gone it goes nowhere. */
 void control_send(struct control *control, uint64_t client, const struct row *row);
+/* Bytes that wait for a client to read. */
+size_t control_unread(struct control *control, uint64_t client);
 /* Are there rows that wait for a client to read? */
 bool control_waiting(const struct control *control);
 

@@ -189,6 +189,11 @@ static void port_reply(void *self, uint64_t client, const struct row *row)
         control_send(node->control, client, row);
 }
 
+static size_t port_unread(void *self, uint64_t client)
+{
+    return control_unread(((struct weft_node *)self)->control, client);
+}
+
 void node_request(void *arg, uint64_t client, const struct row *row)
 {
     core_request(((struct weft_node *)arg)->core, client, row);
@@ -230,6 +235,7 @@ void node_port(struct weft_node *node)
         .send_go = port_send_go,
         .send_cancel = port_send_cancel,
         .reply = port_reply,
+        .unread = port_unread,
         .describe = node_describe,
         .check = node_check,
         .stop = port_stop,

@@ -211,8 +211,8 @@ static void take_job(void *self, struct job *job)
 
 /* ---- transfers
  *
- * While a transfer has an event on its way, a cancel only notes why; the event then brings the end. Phases say which: CONNECTING and DATA
- * have one on its way, LISTING waits for the core. */
+ * While a transfer has an event on its way, a cancel only notes why; the event then brings the end. Phases say which:
+ * CONNECTING and DATA have one on its way, LISTING waits for the core. */
 
 static void later(struct sim_node *node, uint64_t after, void (*call)(void *), void *data)
 {
@@ -374,6 +374,13 @@ static void reply(void *self, uint64_t client, const struct row *row)
     node->waiting = !a->done && !a->code;
 }
 
+static size_t unread(void *self, uint64_t client)
+{
+    (void)self;
+    (void)client;
+    return 0;
+}
+
 static void describe(void *self, struct row *status)
 {
     row_int(status, "node", (int64_t)((struct sim_node *)self)->number);
@@ -426,6 +433,7 @@ struct port sim_port(struct sim_node *node)
                          .send_go = send_go,
                          .send_cancel = send_cancel,
                          .reply = reply,
+                         .unread = unread,
                          .describe = describe,
                          .check = check,
                          .stop = stop,
