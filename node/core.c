@@ -78,7 +78,8 @@ static const struct record_bytes *host_own_record(void *arg, struct record *deco
     return &core->signed_record;
 }
 
-/* A record that is no news has not been looked at by peers_take_record: then only the very bytes that were verified before are good. */
+/* A record that is no news has not been looked at by peers_take_record: then only the very bytes that were verified before
+ * are good. */
 static int host_take_record(void *arg, const struct record_bytes *bytes, struct record *decoded)
 {
     struct core *core = arg;

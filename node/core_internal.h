@@ -1,8 +1,8 @@
 /* What the files of the core share. Nothing outside the core includes this.
  *
- * The core is one struct, its parts a file each: links.c (connections), dial.c (making them), gossip.c (beacons and records), trust.c
- * (tickets), files.c (the `files` pipe, server side), ask.c (requests of ours), reach.c (from a peer's name to a link that its
- * pipe is bound to), and the verbs (verbs.c, browse.c, get.c) that control clients call. */
+ * The core is one struct, its parts a file each: links.c (connections), dial.c (making them), gossip.c (beacons and records),
+ * trust.c (tickets), files.c (the `files` pipe, server side), ask.c (requests of ours), reach.c (from a peer's name to a link
+ * that its pipe is bound to), and the verbs (verbs.c, browse.c, get.c) that control clients call. */
 #ifndef WEFT_NODE_CORE_INTERNAL_H
 #define WEFT_NODE_CORE_INTERNAL_H
 
@@ -133,7 +133,8 @@ struct call {
     void (*cancel)(struct call *call, int code); /* ends the work and frees `work`; answers nothing */
     void *work;
 };
-/* Ends a call: the closing row goes out and the call is freed. fault NULL or code 0: "done" with the fields of `extra` (takes). */
+/* Ends a call: the closing row goes out and the call is freed. fault NULL or code 0: "done" with the fields of `extra`
+ * (takes). */
 void call_done(struct call *call, struct row *extra);
 void call_fail(struct call *call, const struct fault *fault);
 /* As call_fail, after cancelling its work. */

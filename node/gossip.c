@@ -1,7 +1,7 @@
 /* How a node and its peers stay in each other's knowledge: beacons, seeds, and records passed on over links.
  *
- * Discovery is a hint: what is heard here only says whom to dial, and CURVE then proves who answers. Work that a datagram can cause is
- * bounded: signature checks, replies and dials each have a budget. */
+ * Discovery is a hint: what is heard here only says whom to dial, and CURVE then proves who answers. Work that a datagram can
+ * cause is bounded: signature checks, replies and dials each have a budget. */
 #include "beacon.h"
 #include "core_internal.h"
 

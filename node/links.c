@@ -1,8 +1,9 @@
 /* Links: who is at the far end, and is it still there? Making them is for dial.c.
  *
- * A link is dialled (we know whom we want: CURVE proves the key that its id yields) or accepted (CURVE proved a key; HELLO brings a
- * record whose id must yield that key). Both ends then know each other's record. Invariants: (1) link->peer of a link that is up is the
- * node whose key CURVE proved; (2) peer->busy counts its links and races; (3) every link that is not up has a deadline. */
+ * A link is dialled (we know whom we want: CURVE proves the key that its id yields) or accepted (CURVE proved a key; HELLO
+ * brings a record whose id must yield that key). Both ends then know each other's record. Invariants: (1) link->peer of a
+ * link that is up is the node whose key CURVE proved; (2) peer->busy counts its links and races; (3) every link that is not
+ * up has a deadline. */
 #include "core_internal.h"
 
 #include <sodium.h>
@@ -258,8 +259,8 @@ static bool record_is_theirs(const struct link *link, const struct record *recor
     return id_curve_key(&record->id, curve) == 0 && sodium_memcmp(curve, link->curve, sizeof curve) == 0;
 }
 
-/* Takes the record of a HELLO or WELCOME, which counts as a sign of life: so not before it is known to be theirs. The peer, or NULL
- * when the link is not to be. */
+/* Takes the record of a HELLO or WELCOME, which counts as a sign of life: so not before it is known to be theirs. The peer,
+ * or NULL when the link is not to be. */
 static struct peer *greeted(struct link *link, const struct msg_hello *hello)
 {
     struct core *core = link->core;

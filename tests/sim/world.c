@@ -254,25 +254,15 @@ static void happen(struct world *w, struct sim_node *node, struct event *e)
         node->wake = TIMER_NEVER;
         timers_run(&node->timers, w->now);
         break;
-    case EVENT_DATAGRAM:
-        core_datagram(node->core, &from, e->bytes, e->n);
-        break;
-    case EVENT_ACCEPT:
-        core_accepted(node->core, e->link, w->nodes[e->from]->identity.curve_public);
-        break;
+    case EVENT_DATAGRAM: core_datagram(node->core, &from, e->bytes, e->n); break;
+    case EVENT_ACCEPT: core_accepted(node->core, e->link, w->nodes[e->from]->identity.curve_public); break;
     case EVENT_MESSAGE:
         if (wire_find(node, e->link))
             core_message(node->core, e->link, e->bytes, e->n);
         break;
-    case EVENT_LOST:
-        core_link_lost(node->core, e->link);
-        break;
-    case EVENT_JOB:
-        sim_run_job(node, e->data);
-        break;
-    case EVENT_CALL:
-        e->call(e->data);
-        break;
+    case EVENT_LOST: core_link_lost(node->core, e->link); break;
+    case EVENT_JOB: sim_run_job(node, e->data); break;
+    case EVENT_CALL: e->call(e->data); break;
     }
     /* Its next timer, when none that is on its way comes early enough. */
     uint64_t next = node->up ? timers_next(&node->timers) : TIMER_NEVER;

@@ -68,7 +68,8 @@ struct world {
 
 #define WORLD_DELAY (200 * 1000ull) /* one way: 0.2 ms, as on a LAN */
 
-struct event *event_new(struct world *w, enum event_kind kind, struct sim_node *to, uint64_t after, const void *bytes, size_t n);
+struct event *event_new(struct world *w, enum event_kind kind, struct sim_node *to, uint64_t after, const void *bytes,
+                        size_t n);
 void world_push(struct world *w, struct event *e);
 bool world_is_cut(const struct world *w, size_t a, size_t b);
 struct wire *wire_find(struct sim_node *node, link_no no);

@@ -1,7 +1,7 @@
 /* Raw nodes: nodes of the simulated world that are played by the test.
  *
- * A raw node has keys and an address, but no core: it dials and is dialled, says any bytes, and what it hears is kept. CURVE holds
- * for it as for all others: who accepts its links is told its true key. It is started and stopped as other nodes are. */
+ * A raw node has keys and an address, but no core: it dials and is dialled, says any bytes, and what it hears is kept. CURVE
+ * holds for it as for all others: who accepts its links is told its true key. It is started as other nodes are. */
 #ifndef WEFT_TESTS_SIM_WORLD_RAW_H
 #define WEFT_TESTS_SIM_WORLD_RAW_H
 
