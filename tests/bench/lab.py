@@ -150,9 +150,15 @@ class Lab:
         """The folder in which the thing to be moved lies; a large one is on a disk of large pages."""
         return self.path("large" if what == "big" else "small", "source", "")
 
-    def empty_dest(self, what):
-        """An empty folder on the same disk."""
+    def empty_dest(self, what, size):
+        """An empty folder on the same disk. Memory for `size` bytes has just been in use there: a virtual machine hands memory that
+        it does not use back to its host, and getting it again would cost whoever comes next more than any of the tools does."""
         path = self.path("large" if what == "big" else "small", "dest")
         shutil.rmtree(path, ignore_errors=True)
         os.mkdir(path)
+        warm = os.path.join(path, "warm")
+        with open(warm, "wb", buffering=0) as out:
+            for _ in range(size >> 20):
+                out.write(bytes(1 << 20))
+        os.remove(warm)
         return path
