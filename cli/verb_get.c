@@ -90,7 +90,7 @@ static void say_work(struct cli *cli, const struct weft_row *row)
         cli_say(cli, " (%s/s%s%s)", units_size((uint64_t)(us ? (double)moved * 1e6 / (double)us : 0)).s, *route ? ", " : "",
                 route);
     if (moved > 0 && moved < bytes)
-        cli_say(cli, ", %s of it was here before", units_size(bytes - moved).s);
+        cli_say(cli, ", %s of it without being sent", units_size(bytes - moved).s);
     free(route);
 }
 

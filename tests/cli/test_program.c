@@ -496,7 +496,7 @@ static void get_tells_what_was_here_and_what_failed(void **state)
     answer_done(f, 2048, 1024, 1);
     assert_int_equal(RUN(f, "get", "bob:photos"), 5);
     assert_says(f->err, "weft: a\\x0db: permission denied\n");
-    assert_says(f->err, ", 1.00 KiB of it was here before, 2 already there, 1 failed\n");
+    assert_says(f->err, ", 1.00 KiB of it without being sent, 2 already there, 1 failed\n");
 }
 
 static void get_under_a_new_name(void **state)
