@@ -44,6 +44,7 @@ int stream_init(struct stream *s, struct tls_link *link, int patience_s, struct 
         return fault_set(fault, ERR_NOMEM, "out of memory for the buffers of a stream");
     }
     tune(tls_fd(link), patience_s);
+    tls_gather(link, STREAM_BUFFER);
     return 0;
 }
 

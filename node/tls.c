@@ -230,12 +230,36 @@ int tls_read(struct tls_link *link, void *buf, size_t n, size_t *got, short *wan
     return ret == 1 ? 0 : why(link, ret, want);
 }
 
+int tls_gather(struct tls_link *link, size_t n)
+{
+    BIO *buffer = BIO_new(BIO_f_buffer()), *socket = BIO_new_socket(link->fd, BIO_NOCLOSE);
+    if (buffer == NULL || socket == NULL || BIO_set_write_buffer_size(buffer, (long)n) != 1) {
+        ERR_clear_error();
+        BIO_free(buffer);
+        BIO_free(socket);
+        return ERR_NOMEM;
+    }
+    SSL_set0_wbio(link->ssl, BIO_push(buffer, socket));
+    return 0;
+}
+
+/* Sends what tls_gather has let gather; nothing when it was not called. */
+static int flush(struct tls_link *link, short *want)
+{
+    BIO *out = SSL_get_wbio(link->ssl);
+    if (BIO_flush(out) == 1)
+        return 0;
+    ERR_clear_error();
+    *want = BIO_should_retry(out) ? POLLOUT : 0;
+    return *want != 0 ? 0 : ERR_UNREACHABLE;
+}
+
 int tls_write(struct tls_link *link, const void *buf, size_t n, short *want)
 {
     size_t put;
     *want = 0;
     int ret = SSL_write_ex(link->ssl, buf, n, &put);
-    return ret == 1 ? 0 : why(link, ret, want);
+    return ret == 1 ? flush(link, want) : why(link, ret, want);
 }
 
 int tls_rekey(struct tls_link *link)
@@ -248,6 +272,8 @@ int tls_rekey(struct tls_link *link)
 
 void tls_goodbye(struct tls_link *link)
 {
+    short want;
     SSL_shutdown(link->ssl);
+    flush(link, &want);
     ERR_clear_error();
 }

@@ -57,6 +57,10 @@ int tls_shake(struct tls_link *link, short *want);
 int tls_read(struct tls_link *link, void *buf, size_t n, size_t *got, short *want);
 /* Writes all `n` bytes; after a *want it must be called again with the same ones. */
 int tls_write(struct tls_link *link, const void *buf, size_t n, short *want);
+/* From now on the records of one tls_write leave together, `n` bytes in a system call: the kernel then makes few large
+ * packets of them instead of many of a record each. For blocking sockets, after the handshake. ERR_NOMEM: they go on leaving
+ * one by one. */
+int tls_gather(struct tls_link *link, size_t n);
 /* A new key for what we write from now on. */
 int tls_rekey(struct tls_link *link);
 /* Says that we shall write no more. Best effort. */
