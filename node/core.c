@@ -50,6 +50,19 @@ void core_event(struct core *core, struct row *row)
     row_free(row);
 }
 
+void core_saved(struct job *job)
+{
+    struct core *core = job->owner;
+    core->jobs--;
+    if (job->fault.code) { /* what was to be saved holds for this life, and is lost with the next restart */
+        struct row *row = row_new("warning");
+        log_write(core->log, LOG_ERROR, "state", "%s", job->fault.text);
+        row_text(row, "text", job->fault.text);
+        core_event(core, row);
+    }
+    free(job);
+}
+
 void core_job(struct core *core, struct job *job)
 {
     core->jobs++;

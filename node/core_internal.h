@@ -253,6 +253,7 @@ void core_timer(struct core *core, struct timer *t, uint64_t after); /* from now
 void core_cancel(struct core *core, struct timer *t);
 void core_random(struct core *core, void *buf, size_t n);
 void core_event(struct core *core, struct row *row); /* takes; to whoever started the node */
+void core_saved(struct job *job);                    /* done of a job that only saves */
 void core_job(struct core *core, struct job *job);   /* counts it */
 struct row *peer_row_of(struct core *core, const char *kind, const struct peer *peer);
 

@@ -85,21 +85,12 @@ static void share_cancel(struct call *call, int code)
     w->call = NULL; /* the job comes back and finds nobody to tell */
 }
 
-static void saved(struct job *job)
-{
-    struct core *core = job->owner;
-    core->jobs--;
-    if (job->fault.code)
-        log_write(core->log, LOG_ERROR, "state", "%s", job->fault.text);
-    free(job);
-}
-
 static void share_save(struct core *core, const struct share_row *row, enum job_kind kind)
 {
     struct share_job *j = calloc(1, sizeof *j);
     if (!j)
         return;
-    j->job = (struct job){.kind = kind, .done = saved, .owner = core};
+    j->job = (struct job){.kind = kind, .done = core_saved, .owner = core};
     j->row = *row;
     core_job(core, &j->job);
 }

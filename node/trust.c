@@ -11,21 +11,12 @@
 
 #define JOIN_TIMEOUT (8 * SECOND)
 
-static void job_free(struct job *job)
-{
-    struct core *core = job->owner;
-    core->jobs--;
-    if (job->fault.code)
-        log_write(core->log, LOG_ERROR, "state", "%s", job->fault.text);
-    free(job);
-}
-
 void peer_save(struct core *core, const struct peer *peer)
 {
     struct peer_job *j = calloc(1, sizeof *j);
     if (!j)
         return;
-    j->job = (struct job){.kind = JOB_PUT_PEER, .done = job_free, .owner = core};
+    j->job = (struct job){.kind = JOB_PUT_PEER, .done = core_saved, .owner = core};
     j->row.id = peer->id;
     memcpy(j->row.name, peer->name, sizeof j->row.name);
     j->row.trust = peer->trusted ? TRUST_TRUSTED : TRUST_UNKNOWN;
