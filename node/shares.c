@@ -70,11 +70,18 @@ void shares_free(struct core *core)
 
 /* ---- the verbs share and unshare */
 
-struct share_work { /* one allocation with its job, so that it lives just as long */
-    struct inspect_job inspect;
+/* A change in work: it holds when it is in the database, and is answered then. One allocation with its jobs, so that it
+ * lives just as long as they. */
+struct share_work {
+    union {
+        struct job job;
+        struct inspect_job inspect; /* first: what is this path? */
+        struct share_job save;      /* then: keep it, or drop it */
+    };
     struct core *core;
     struct call *call; /* NULL when its client went away meanwhile */
     struct share_row row;
+    uint64_t size;
     bool named, dry_run;
 };
 
@@ -85,14 +92,25 @@ static void share_cancel(struct call *call, int code)
     w->call = NULL; /* the job comes back and finds nobody to tell */
 }
 
-static void share_save(struct core *core, const struct share_row *row, enum job_kind kind)
+/* Ends the work: with the fault, or well. */
+static void share_end(struct share_work *w, const struct fault *fault)
 {
-    struct share_job *j = calloc(1, sizeof *j);
-    if (!j)
+    struct call *call = w->call;
+    free(w);
+    if (!call)
         return;
-    j->job = (struct job){.kind = kind, .done = core_saved, .owner = core};
-    j->row = *row;
-    core_job(core, &j->job);
+    call->work = NULL;
+    call->cancel = NULL;
+    if (fault && fault->code)
+        call_fail(call, fault);
+    else
+        call_done(call, NULL);
+}
+
+static void share_save(struct share_work *w, enum job_kind kind, void (*done)(struct job *job))
+{
+    w->save = (struct share_job){.job = {.kind = kind, .done = done}, .row = w->row};
+    core_job(w->core, &w->job);
 }
 
 struct row *share_row_of(const char *peer, const struct share_info *info)
@@ -109,63 +127,74 @@ struct row *share_row_of(const char *peer, const struct share_info *info)
     return row;
 }
 
-static void share_made(struct share_work *w)
+static void share_tell(struct share_work *w)
 {
-    const struct inspect_job *j = &w->inspect;
-    struct call *call = w->call;
-    struct core *core = call->core;
-    struct fault fault = {0};
+    struct share share = {.row = w->row, .size = w->size};
+    struct share_info info = share_info_of(&share);
+    struct row *row = w->call ? share_row_of(w->core->config.name, &info) : NULL;
+    row_data(row, "path", w->row.path, strlen(w->row.path));
+    if (row)
+        call_row(w->call, row);
+    share_end(w, NULL);
+}
+
+static void share_kept(struct job *job)
+{
+    struct share_work *w = (struct share_work *)job;
+    struct fault fault = job->fault;
     struct share *share;
-    if (!w->named) { /* after the last component of what it really is, so that "." works too */
-        const char *last = strrchr(j->real, '/');
-        snprintf(w->row.name, sizeof w->row.name, "%s", last && last[1] ? last + 1 : "");
-    }
-    if (!name_valid(w->row.name))
-        fault_set(&fault, ERR_USAGE,
-                  "'%s' cannot be the name of a share; give one with --as NAME (letters, digits, up to %d bytes)", w->row.name,
-                  NAME_MAX_BYTES);
-    else if (share_find(core, w->row.name) && strcmp(share_find(core, w->row.name)->row.path, j->real) != 0)
-        fault_set(&fault, ERR_EXISTS,
-                  "'%s' is already the name of another share; give another with --as, or 'weft unshare %s' first", w->row.name,
-                  w->row.name);
-    w->row.kind = j->kind;
-    strcpy(w->row.path, j->real);
-    int err = fault.code || w->dry_run ? 0 : share_put(core, &w->row, &share);
+    w->core->jobs--;
+    int err = fault.code ? 0 : share_put(w->core, &w->row, &share);
     if (err)
-        fault_set(&fault, err, "at most %d shares can be offered", SHARES_MAX);
+        fault_set(&fault, err, "the share cannot be offered before a restart: %s", err_text(err));
     if (fault.code) {
-        call_fail(call, &fault);
+        share_end(w, &fault);
         return;
     }
-    if (!w->dry_run) {
-        share->size = j->size;
-        share_save(core, &w->row, JOB_PUT_SHARE);
+    share->size = w->size;
+    share_tell(w);
+}
+
+/* Gives the share its name and checks that it may have it. */
+static int share_name(struct share_work *w, struct fault *fault)
+{
+    const struct share *other;
+    if (!w->named) { /* after the last component of what it really is, so that "." works too */
+        const char *last = strrchr(w->row.path, '/');
+        snprintf(w->row.name, sizeof w->row.name, "%s", last && strlen(last) <= NAME_MAX_BYTES + 1 ? last + 1 : "");
     }
-    struct share_info info = {.kind = j->kind, .size = j->size, .is_public = w->row.is_public, .writable = w->row.writable};
-    memcpy(info.name, w->row.name, sizeof info.name);
-    struct row *row = share_row_of(core->config.name, &info);
-    if (row)
-        row_data(row, "path", j->real, strlen(j->real));
-    call_row(call, row);
-    call_done(call, NULL);
+    if (!name_valid(w->row.name))
+        return fault_set(fault, ERR_USAGE,
+                         "'%s' cannot be the name of a share; give one with --as NAME (letters, digits, up to %d bytes)",
+                         w->row.name, NAME_MAX_BYTES);
+    other = share_find(w->core, w->row.name);
+    if (other && strcmp(other->row.path, w->row.path) != 0)
+        return fault_set(fault, ERR_EXISTS,
+                         "'%s' is already the name of another share; give another with --as, or 'weft unshare %s' first",
+                         w->row.name, w->row.name);
+    if (!other && w->core->share_count >= SHARES_MAX)
+        return fault_set(fault, ERR_FULL, "at most %d shares can be offered", SHARES_MAX);
+    return 0;
 }
 
 static void inspected(struct job *job)
 {
     struct share_work *w = (struct share_work *)job;
+    struct fault fault = job->fault;
     w->core->jobs--;
-    if (w->call) {
-        w->call->work = NULL;
-        w->call->cancel = NULL;
-        struct fault fault = job->fault;
-        if (!fault.code && w->inspect.kind != ENTRY_FILE && w->inspect.kind != ENTRY_DIR)
-            fault_set(&fault, ERR_USAGE, "only files and folders can be shared");
-        if (fault.code)
-            call_fail(w->call, &fault);
-        else
-            share_made(w);
-    }
-    free(w);
+    w->row.kind = w->inspect.kind;
+    w->size = w->inspect.size;
+    strcpy(w->row.path, w->inspect.real);
+    if (!fault.code && w->row.kind != ENTRY_FILE && w->row.kind != ENTRY_DIR)
+        fault_set(&fault, ERR_USAGE, "only files and folders can be shared");
+    if (!fault.code)
+        share_name(w, &fault);
+    if (fault.code || !w->call)
+        share_end(w, &fault);
+    else if (w->dry_run)
+        share_tell(w);
+    else
+        share_save(w, JOB_PUT_SHARE, share_kept);
 }
 
 static int audience_read(struct core *core, const struct row *request, struct share_row *row, struct fault *fault)
@@ -220,25 +249,20 @@ void verb_share(struct call *call, const struct row *request)
         call_fail(call, &fault);
         return;
     }
-    w->inspect.job = (struct job){.kind = JOB_INSPECT, .done = inspected};
+    w->job = (struct job){.kind = JOB_INSPECT, .done = inspected};
     call->work = w;
     call->cancel = share_cancel;
-    core_job(call->core, &w->inspect.job);
+    core_job(call->core, &w->job);
 }
 
-void verb_unshare(struct call *call, const struct row *request)
+static void share_dropped(struct job *job)
 {
-    struct core *core = call->core;
-    const char *name = row_get_text(request, "name", "");
-    struct share *share = share_find(core, name);
-    struct fault fault;
-    if (!share) {
-        fault_set(&fault, ERR_NOT_FOUND, "nothing is shared as '%s'; 'weft ls' shows what is", name);
-        call_fail(call, &fault);
-        return;
-    }
-    if (!row_get_bool(request, "dry_run", false)) {
-        share_save(core, &share->row, JOB_DROP_SHARE);
+    struct share_work *w = (struct share_work *)job;
+    struct core *core = w->core;
+    struct fault fault = job->fault;
+    struct share *share = share_find(core, w->row.name);
+    core->jobs--;
+    if (!fault.code && share) {
         struct share **at = &core->shares;
         while (*at != share)
             at = &(*at)->next;
@@ -246,5 +270,30 @@ void verb_unshare(struct call *call, const struct row *request)
         core->share_count--;
         free(share);
     }
-    call_done(call, NULL);
+    share_end(w, &fault);
+}
+
+void verb_unshare(struct call *call, const struct row *request)
+{
+    const char *name = row_get_text(request, "name", "");
+    struct share *share = share_find(call->core, name);
+    bool dry_run = row_get_bool(request, "dry_run", false);
+    struct share_work *w = share && !dry_run ? calloc(1, sizeof *w) : NULL;
+    struct fault fault;
+    if (!share) {
+        fault_set(&fault, ERR_NOT_FOUND, "nothing is shared as '%s'; 'weft ls' shows what is", name);
+        call_fail(call, &fault);
+    } else if (dry_run) {
+        call_done(call, NULL);
+    } else if (!w) {
+        fault_set(&fault, ERR_NOMEM, "out of memory");
+        call_fail(call, &fault);
+    } else {
+        w->core = call->core;
+        w->call = call;
+        w->row = share->row;
+        call->work = w;
+        call->cancel = share_cancel;
+        share_save(w, JOB_DROP_SHARE, share_dropped);
+    }
 }
