@@ -101,14 +101,15 @@ static void become(const struct rig *rig, const struct process *process, char *c
     int in = open("/dev/null", O_RDONLY | O_CLOEXEC);
     int out = open(process->out, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     int err = open(process->err, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    int program = open(argv[0], O_PATH | O_CLOEXEC); /* whoever we become may not reach it by its path */
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (in < 0 || out < 0 || err < 0 || dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0)
+    if (in < 0 || out < 0 || err < 0 || program < 0 || dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0)
         _exit(126);
     if (rig->run_as &&
         (setresgid(rig->run_as, rig->run_as, rig->run_as) != 0 || setresuid(rig->run_as, rig->run_as, rig->run_as) != 0))
         _exit(126);
-    execv(argv[0], argv);
+    fexecve(program, argv, environ);
     _exit(127);
 }
 
