@@ -300,6 +300,25 @@ static void p35_unreadable_files_fail_alone(void **state)
     assert_false(file_there(rig_path(rig, "inbox/tree/secret")));
 }
 
+/* P31: names of one file are fetched as files of their own, each whole. */
+static void p31_hard_links_are_fetched_as_files(void **state)
+{
+    struct rig *rig = *state;
+    struct stat a, b;
+
+    begin(rig);
+    folder_make(rig_path(rig, "tree"));
+    file_make(rig_path(rig, "tree/one"), 300000, 1);
+    assert_int_equal(link(rig_path(rig, "tree/one"), rig_path(rig, "tree/two")), 0);
+    bob_shares(rig, rig_path(rig, "tree"));
+    weft(rig, "anna", "get", "bob:tree", rig_path(rig, "inbox"), NULL);
+    assert_status(rig_last(rig), 0);
+    assert_true(tree_same(rig_path(rig, "tree"), rig_path(rig, "inbox/tree")));
+    assert_int_equal(stat(rig_path(rig, "inbox/tree/one"), &a), 0);
+    assert_int_equal(stat(rig_path(rig, "inbox/tree/two"), &b), 0);
+    assert_true(a.st_ino != b.st_ino);
+}
+
 static void p29_fifos_and_sockets_are_never_opened(void **state)
 {
     struct rig *rig = *state;
@@ -422,6 +441,7 @@ int main(void)
         TEST(p28_get_never_writes_through_a_link),
         TEST(p35_unreadable_files_fail_alone),
         TEST(p29_fifos_and_sockets_are_never_opened),
+        TEST(p31_hard_links_are_fetched_as_files),
         TEST(p20_no_space_says_so_and_loses_nothing),
         TEST(p33_a_file_that_changes_is_never_a_mix),
         TEST(p33_a_file_that_shrinks_is_told),
