@@ -60,6 +60,28 @@
 #define PIPE_CACHE_MAX 4096
 #define PIPE_ANSWER_LIFE_MAX_S 3600
 #define QUERY_TIMEOUT (3 * SECOND)
+#define ANSWER_HOLDERS_MAX 4         /* binders named in one answer: enough to go over to another one at once */
+#define REGISTER_PIPES_MAX 256       /* in one message: 256 of 40 bytes */
+#define LOCAL_PIPES_MAX 1024         /* bound at one node, and kept of one holder at a rendezvous */
+#define LEASES_MAX 4096              /* holders that a rendezvous keeps */
+#define LEASE_LIFE_MAX_S 300         /* of what is registered; renewed at half of it */
+#define PIPE_MESSAGE_MAX 49152       /* one message of a pipe; longer ones are for byte streams */
+#define PIPE_MESSAGE_COST 32         /* that a message counts beside its bytes */
+#define BATCH_BYTES_MAX 57344        /* messages in one piece: fits a row and a message between nodes, with room for the rest */
+#define PIPE_QUEUE_BYTES (8 << 20)   /* cost that waits at the sender's node for a channel's binder; then "full" */
+#define PIPE_CREDIT_BYTES (4 << 20)  /* cost that a binder takes before its reader does */
+#define CHANNELS_MAX 1024            /* that come in at one node */
+#define CHANNELS_PER_PEER_MAX 64     /* of these, from one peer */
+#define CHANNEL_BYTES_MAX (64 << 20) /* cost that all channels in may hold together */
+#define CHANNEL_KEEP (60 * SECOND)   /* a channel is remembered for its sender to come back */
+#define PIPE_LEASE_MS 800            /* of a shared pipe's binder: see struct msg_open_ok */
+#define LINK_DATA_PER_S 8000         /* DATA, ACK and SPREAD messages from one link; a burst of twice that */
+#define SPREAD_BYTES_MAX 32768       /* one message of a propagate pipe */
+#define SPREAD_IDS_MAX 64
+#define SPREAD_HOPS_MAX 16
+#define SPREAD_SEEN_MAX 8192      /* ids in the filter of duplicates, the oldest goes first */
+#define SPREAD_KEEP (60 * SECOND) /* an id is remembered */
+#define PIPES_PAGE_MAX 128        /* in one PIPES answer */
 
 /* ---- shares */
 #define SHARES_MAX 1024

@@ -8,12 +8,13 @@
 #define WEFT_BASE_MSG_H
 
 #include "addr.h"
+#include "batch.h"
 #include "err.h"
 #include "id.h"
 #include "limits.h"
 #include "names.h"
 
-#define PROTOCOL_VERSION 1
+#define PROTOCOL_VERSION 2
 
 /* Feature bits agreed in HELLO: what both sides state. None are defined yet. */
 #define FEATURES_KNOWN 0u
@@ -37,6 +38,21 @@ enum msg_type {
     MSG_FETCH,    /* to a `files` pipe: send this to my reception object */
     MSG_FETCH_OK, /* connected: data may flow */
     MSG_CANCEL,   /* stop the transfer that this request began */
+    MSG_REGISTER, /* to a rendezvous: these pipes are bound at this holder */
+    MSG_REGISTER_OK,
+    MSG_OPEN, /* a reliable pipe: a channel from a sender to a binder begins, or goes on */
+    MSG_OPEN_OK,
+    MSG_DATA,         /* sender to binder: messages of a channel */
+    MSG_ACK,          /* binder to sender: taken so far, and credit */
+    MSG_CLOSE,        /* either: this channel ends here */
+    MSG_SPREAD,       /* a message of a propagate pipe */
+    MSG_SPREAD_HAVE,  /* ids of such messages that could be asked for */
+    MSG_SPREAD_WANT,  /* send me this one, and further ones */
+    MSG_SPREAD_PRUNE, /* send me ids only, no messages, of this pipe */
+    MSG_CONNECT,      /* a byte stream: the caller's reception object */
+    MSG_CONNECT_OK,   /* connected: data may flow both ways */
+    MSG_PIPES,        /* to a `pipes` pipe: which pipes may I use? */
+    MSG_PIPES_OK,
     MSG_TYPE_END
 };
 
@@ -93,16 +109,41 @@ struct msg_query {
     struct node_id visited[QUERY_VISITED_MAX];
 };
 
+/* A node that has a pipe bound, as an answer names it. */
+struct pipe_holder {
+    uint8_t rank;               /* its binder's wish: lower ones are taken first */
+    uint64_t incarnation;       /* of the holder: an answer from an earlier life loses */
+    uint32_t life_s;            /* how long this may be kept */
+    struct record_bytes record; /* signed by the holder */
+    uint8_t endpoint_count;     /* best first: of the record, those that speak the pipe's transport */
+    struct endpoint endpoint[PIPE_ENDPOINTS_MAX];
+};
+
 struct msg_answer {
     struct tag query;
     struct tag pipe;
-    bool found;
     enum pipe_type type;
-    uint64_t incarnation;       /* of the holder: an answer from an earlier life loses */
-    uint32_t life_s;            /* how long the answer may be kept */
-    struct record_bytes holder; /* the signed record of the node that has it bound; empty when not found */
-    uint8_t endpoint_count;     /* best first */
-    struct endpoint endpoint[PIPE_ENDPOINTS_MAX];
+    uint8_t holder_count; /* 0: not found */
+    struct pipe_holder holder[ANSWER_HOLDERS_MAX];
+};
+
+struct registered_pipe {
+    struct tag pipe;
+    enum pipe_type type;
+    enum transport transport; /* the only one it may be reached by, or ANY */
+    uint8_t rank;
+};
+
+struct msg_register {
+    struct record_bytes holder; /* whose pipes these are; empty: the sender's own */
+    uint32_t life_s;            /* how long they are to be kept; 0: forget them */
+    uint16_t count;
+    struct registered_pipe pipe[REGISTER_PIPES_MAX];
+};
+
+struct msg_register_ok {
+    uint32_t life_s; /* granted */
+    uint32_t kept;   /* pipes of this holder that are in the index now */
 };
 
 /* Requests to a service name the pipe that they come through. */
@@ -185,8 +226,101 @@ struct msg_cancel {
     uint64_t request; /* the FETCH's number */
 };
 
+/* ---- reliable pipes. A channel is one sender's stream of messages into one pipe; it outlives links and binders. Messages are
+ * numbered from 1; credit and cost count as batch_cost does, from 0 at each OPEN. */
+
+struct msg_open {
+    struct tag pipe;
+    struct tag channel; /* the sender's name for it: random, the same when it goes over to another binder */
+    uint64_t seq;       /* of the first message that has not been taken anywhere: what the binder holds below is void */
+    uint8_t key[32];    /* for receipts */
+};
+
+struct msg_open_ok {
+    uint64_t seq;      /* the first one that is wanted: never below OPEN's */
+    uint64_t credit;   /* cost that may be sent */
+    uint32_t lease_ms; /* the binder hands messages on only for this long after its last confirmed stamp; 0: no lease */
+};
+
+struct msg_data {
+    struct tag channel;
+    uint64_t seq;       /* of the first message in the batch, or of the next one when it is empty */
+    uint64_t stamp;     /* the newest that the binder has sent: the sender is still bound to it */
+    bool again;         /* another binder may have handed these on already */
+    struct batch batch; /* decoded: points into the bytes */
+};
+
+struct msg_ack {
+    struct tag channel;
+    uint64_t seq;    /* all below have been taken by the reader */
+    uint64_t credit; /* cost that may be sent in all since OPEN */
+    uint64_t stamp;  /* the binder's clock, for its eyes only; comes back in DATA */
+};
+
+enum close_reason {
+    CLOSE_ENDED, /* from the sender: there is nothing at or after seq. From the binder: all below seq is taken, all is well */
+    CLOSE_RELEASED,  /* from the binder: the reader is gone; all below seq was taken, and nothing else ever will be */
+    CLOSE_UNKNOWN,   /* no such channel here: open it again */
+    CLOSE_CANCELLED, /* from the sender: it gives up */
+    CLOSE_REASON_COUNT
+};
+
+struct msg_close {
+    struct tag channel;
+    uint64_t seq;
+    enum close_reason reason;
+};
+
+/* ---- propagate pipes: see node/spread.h */
+
+struct msg_spread {
+    struct tag pipe;
+    struct tag id; /* of the message, random */
+    struct node_id origin;
+    uint8_t hops; /* how often it may still be passed on */
+    uint8_t visited_count;
+    struct node_id visited[QUERY_VISITED_MAX];
+    uint16_t len;          /* at most SPREAD_BYTES_MAX */
+    const uint8_t *bytes;  /* decoded: into the message */
+    uint8_t signature[64]; /* of the origin, over pipe, id and bytes */
+};
+
+struct msg_spread_ids { /* HAVE; WANT (one or more); PRUNE (none) */
+    struct tag pipe;
+    uint8_t count;
+    struct tag id[SPREAD_IDS_MAX];
+};
+
+/* ---- byte streams */
+
+struct msg_connect {
+    struct tag pipe;
+    struct reception_info reception; /* two streams: caller to callee, callee to caller */
+};
+
+/* ---- what is there */
+
+struct msg_pipes {
+    struct tag pipe;
+    char after[NAME_MAX_BYTES + 1];
+};
+
+struct pipe_info {
+    char name[NAME_MAX_BYTES + 1];
+    enum pipe_type type;
+    enum transport transport;
+    bool shared;
+    uint8_t rank;
+};
+
+struct msg_pipes_ok {
+    bool more;
+    uint16_t count;
+    struct pipe_info pipe[PIPES_PAGE_MAX];
+};
+
 /* One decoded or to be encoded message. It is large: allocate it, do not put it on a stack. Names and targets of LIST_OK
- * entries point into the bytes that were decoded and live as long as they. */
+ * entries, and the bytes of DATA and SPREAD, point into the bytes that were decoded and live as long as they. */
 struct msg {
     enum msg_type type;
     uint64_t request;
@@ -206,6 +340,19 @@ struct msg {
         struct msg_fetch fetch;
         struct msg_fetch_ok fetch_ok;
         struct msg_cancel cancel;
+        struct msg_register registered;
+        struct msg_register_ok registered_ok;
+        struct msg_open open;
+        struct msg_open_ok open_ok;
+        struct msg_data data;
+        struct msg_ack ack;
+        struct msg_close close;
+        struct msg_spread spread;
+        struct msg_spread_ids spread_ids;
+        struct msg_connect connect;
+        struct msg_fetch_ok connect_ok;
+        struct msg_pipes pipes;
+        struct msg_pipes_ok pipes_ok;
     };
 };
 

@@ -18,6 +18,7 @@ typedef uint64_t link_no;
 struct job;     /* node/job.h: work for the store actor or a worker */
 struct receive; /* node/transfer.h: a transfer to this node */
 struct send;    /* node/transfer.h: a transfer from it */
+struct duplex;  /* node/transfer.h: a byte stream both ways */
 struct msg_fetch_ok;
 struct row; /* base/row.h: what goes to a client of the control socket */
 
@@ -51,6 +52,10 @@ struct port {
     void (*send_start)(void *self, struct send *s);
     void (*send_go)(void *self, struct send *s);
     void (*send_cancel)(void *self, struct send *s, int code);
+    void (*duplex_start)(void *self, struct duplex *d);
+    void (*duplex_confirm)(void *self, struct duplex *d, const struct msg_fetch_ok *answer); /* caller */
+    void (*duplex_go)(void *self, struct duplex *d);                                         /* callee */
+    void (*duplex_cancel)(void *self, struct duplex *d, int code);
 
     /* One row to a client of the control socket (borrows). Rows to a client that went away are dropped. Client 0 is whoever
      * started the node: it is told of "peer", "trust", "transfer" and "warning" events. */

@@ -50,15 +50,23 @@ struct binding_want {
     struct node_id owner;
 };
 
-struct binding_result {
-    int err; /* 0; ERR_NOT_FOUND: all who were asked said no; ERR_TIMEOUT; ERR_UNREACHABLE: nobody to ask */
-    struct record holder;
+/* One that has it bound. */
+struct binding_holder {
+    struct record record;
+    uint8_t rank; /* its binder's wish: lower first */
     uint8_t count;
     struct endpoint endpoint[PIPE_ENDPOINTS_MAX]; /* best first, as the holder ranked them */
-    struct node_id answered_by;                   /* the peer that sent the answer; ourselves when local */
+    struct node_id answered_by;                   /* the peer that told; ourselves when it is bound here */
+    uint64_t expires;                             /* on the port's clock */
+};
+
+struct binding_result {
+    int err; /* 0; ERR_NOT_FOUND: all who were asked said no; ERR_TIMEOUT; ERR_UNREACHABLE: nobody to ask */
+    uint8_t count;
+    struct binding_holder holder[ANSWER_HOLDERS_MAX]; /* best first: by rank, then by round trip */
     bool cached;
+    uint16_t asked;   /* peers that were asked */
     uint64_t elapsed; /* ns from question to answer */
-    uint64_t expires; /* on the port's clock */
 };
 typedef void binding_done(void *arg, const struct binding_result *result);
 

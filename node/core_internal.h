@@ -48,6 +48,7 @@ struct link {
     uint64_t ping_nonce;
     unsigned strikes; /* malformed messages so far */
     struct bucket messages;
+    struct bucket data;    /* DATA, ACK, SPREAD: many and cheap, and bounded by credit besides */
     struct bucket records; /* signature checks on records that it brings */
 };
 
@@ -109,15 +110,19 @@ void ask_link_lost(struct core *core, struct link *link);
 /* Is this an answer to one of ours? Then it is dealt with. */
 bool ask_on_answer(struct link *link, const struct msg *m);
 
-/* ---- reaching a pipe of a peer */
+/* ---- reaching a pipe */
 
 struct reached {
-    struct link *link;             /* NULL: failed */
-    struct binding_result binding; /* how it was found */
+    struct link *link;                    /* NULL: failed */
+    const struct binding_holder *holder;  /* whose link it is; NULL when failed */
+    const struct binding_result *binding; /* how it was found; borrowed for the call */
     struct fault fault;
 };
 typedef void reach_done(void *arg, const struct reached *r);
-/* Finds the peer, asks who has its pipe bound where, races the endpoints, and gives the link to use. */
+/* From a pipe to a link that it is bound to: asks who has it bound where (after dialling the owner, when it has one), goes
+ * through the holders, best first, and races the endpoints of each. `avoid` (may be NULL) is a holder to be taken last. */
+int reach_pipe(struct core *core, const struct binding_want *want, const struct node_id *avoid, reach_done *done, void *arg);
+/* The same for a service pipe of a peer, by name. */
 int reach(struct core *core, struct peer *peer, const char *pipe, enum transport transport, reach_done *done, void *arg);
 void reach_cancel(struct core *core, void *arg);
 /* Its link came up, or no endpoint of it could be dialled. */
@@ -130,7 +135,8 @@ struct call {
     struct call *next;
     struct core *core;
     uint64_t client;
-    void (*cancel)(struct call *call, int code); /* ends the work and frees `work`; answers nothing */
+    void (*cancel)(struct call *call, int code);            /* ends the work and frees `work`; answers nothing */
+    void (*feed)(struct call *call, const struct row *row); /* a further row of the client's; NULL: there are none */
     void *work;
 };
 /* Ends a call: the closing row goes out and the call is freed. fault NULL or code 0: "done" with the fields of `extra`
@@ -146,8 +152,8 @@ int source_parse(const char *text, size_t n, char *peer, size_t peer_cap, struct
 int core_peer(struct core *core, const char *name, struct peer **peer, struct fault *fault);
 
 typedef void verb_start(struct call *call, const struct row *request);
-verb_start verb_ls, verb_get, verb_ping, verb_pipe_resolve, verb_invite, verb_join, verb_trust, verb_untrust, verb_share,
-    verb_unshare;
+verb_start verb_ls, verb_get, verb_ping, verb_invite, verb_join, verb_trust, verb_untrust, verb_share, verb_unshare;
+verb_start verb_pipe_resolve, verb_pipe_listen, verb_pipe_send, verb_pipe_connect, verb_pipe_ls; /* verbs_pipe*.c, connect.c */
 
 /* ---- trust */
 
@@ -240,6 +246,12 @@ struct core {
     struct get *gets;
     uint32_t jobs;      /* handed to the port and not back yet */
     uint32_t transfers; /* receives and sends that have not ended */
+
+    struct pipe *pipes;       /* bound by programs of this node, by name (pipes.c) */
+    struct channel_out *outs; /* channels of our programs (channel_out.c) */
+    struct channels_in *ins;  /* channels to them (channel_in.c) */
+    struct spread *spread;    /* propagate pipes (spread.c) */
+    struct connect *connects; /* byte streams (connect.c) */
 
     struct call *calls;
     uint64_t refused_messages;

@@ -73,4 +73,28 @@ struct send {
     void *port_data;                   /* (port) */
 };
 
+/* A byte stream both ways between programs at two nodes: two bulk streams, caller to callee and callee to caller. The caller
+ * makes the reception object, as a receiver does, and the callee connects to it:
+ *
+ *   caller: duplex_start, ready(), CONNECT ...    callee: duplex_start, connected(), CONNECT_OK, duplex_go
+ *   caller: duplex_confirm                        both:   bytes flow; done() once both directions have ended
+ *
+ * Where the bytes come from and go to is for the port to know, by `client`: descriptors that this client of the control socket
+ * passed with its latest row. The end of one direction is passed on (half-close); an error ends both. */
+struct duplex {
+    struct node_id peer;
+    bool calling;
+    bool listen;                     /* caller: offer addresses; false: the callee is to listen */
+    uint64_t client;                 /* whose descriptors */
+    struct reception_info reception; /* (port) from ready() on; callee: as the peer sent it, validated */
+    void *owner;
+    void (*ready)(struct duplex *d);     /* caller */
+    void (*connected)(struct duplex *d); /* callee: `answer` is ready */
+    void (*done)(struct duplex *d);
+    struct msg_fetch_ok answer;           /* (port) from connected() on */
+    _Atomic uint64_t bytes_in, bytes_out; /* (port) moved so far, as this side sees it */
+    struct fault fault;                   /* (port) from done() on: 0 when both directions came to their end */
+    void *port_data;                      /* (port) */
+};
+
 #endif

@@ -452,6 +452,8 @@ void core_request(struct core *core, uint64_t client, const struct row *row)
             call_abort(running, &fault);
         return;
     }
+    if (running && running->feed)
+        running->feed(running, row);
     if (running)
         return; /* one at a time: the client broke the rule, and waits for what it asked first */
     verb_start *start = NULL;

@@ -85,6 +85,77 @@ WEFT_API int weft_call(struct weft *weft, const struct weft_row *request, weft_o
  * signal handler. */
 WEFT_API void weft_cancel(struct weft *weft);
 
+/* ---- pipes: messages and byte streams between programs, by name
+ *
+ * A pipe is PEER:NAME (owned by that node) or NAME (shared: any trusted node may bind it, and another takes over when one
+ * fails). Unicast pipes deliver in order, and what was sent is kept until a reader has taken it; propagate pipes reach
+ * everyone who listens, as best they can. */
+
+struct weft_pipe;
+
+struct weft_pipe_options { /* zeroed: all defaults */
+    bool shared;           /* listen: bind NAME for all, not THIS-NODE:NAME */
+    bool propagate;
+    const char *transport;    /* only by this one: "tcp", "ipc", "ws"; default any */
+    const char *const *allow; /* listen: peers that may send, NULL-terminated; default all trusted ones */
+    bool is_public;           /* listen: anyone may */
+    int rank;                 /* listen: of several binders the one with the lowest is taken, 0 to 255 */
+    int wait_ms;              /* open, connect: for somebody to have it bound; default 5000 */
+    size_t queue_bytes;       /* open: kept here until the node takes it; default 1 MiB */
+};
+
+enum weft_event_kind {
+    WEFT_PIPE_MESSAGE,      /* bytes, n, seq, from, again */
+    WEFT_PIPE_SENDER,       /* a sender began: from */
+    WEFT_PIPE_SENDER_ENDED, /* it ended and all it sent was received: from */
+    WEFT_PIPE_SENDER_LOST,  /* it gave up, or is gone */
+    WEFT_PIPE_OFFER,        /* somebody wants a byte stream: weft_pipe_accept or weft_pipe_refuse */
+};
+
+struct weft_event {
+    enum weft_event_kind kind;
+    const char *from;    /* the peer's name */
+    const char *id;      /* its node id */
+    const char *channel; /* which of its senders: unique */
+    const void *bytes;   /* of a message; borrowed until the next call */
+    size_t n;
+    uint64_t seq; /* 1, 2, 3... in each channel */
+    bool again;   /* another binder failed and may have handled this one already */
+};
+
+/* Connects to the node of `home` (NULL: as weft_home says) and binds a pipe, or opens one for sending. */
+WEFT_API struct weft_pipe *weft_pipe_listen(const char *home, const char *name, const struct weft_pipe_options *options,
+                                            struct weft_error *error);
+WEFT_API struct weft_pipe *weft_pipe_open(const char *home, const char *name, const struct weft_pipe_options *options,
+                                          struct weft_error *error);
+/* Cancels what is unfinished, and frees. NULL is fine. */
+WEFT_API void weft_pipe_close(struct weft_pipe *pipe);
+/* Becomes readable when there is something to receive, or room to send after "full". */
+WEFT_API int weft_pipe_fd(const struct weft_pipe *pipe);
+
+/* Sends a message of at most 49152 bytes (copies). Messages are gathered and leave together: at the latest when
+ * weft_pipe_flush or another call on the pipe is made with nothing else to do. Waits for room at most timeout_ms (-1: as long
+ * as it takes); then error "full", and the message was not taken. */
+WEFT_API int weft_pipe_send(struct weft_pipe *pipe, const void *bytes, size_t n, int timeout_ms, struct weft_error *error);
+/* Hands what was gathered to the node, without waiting for anyone to take it. */
+WEFT_API int weft_pipe_flush(struct weft_pipe *pipe, struct weft_error *error);
+/* No more is sent: returns when all has been taken by a reader, or why that cannot be. */
+WEFT_API int weft_pipe_finish(struct weft_pipe *pipe, struct weft_error *error);
+
+/* The next event. Receiving one says that the message before was handled: only then is it taken. Error "timeout" after
+ * timeout_ms (-1: never), "cancelled" after weft_pipe_interrupt. */
+WEFT_API int weft_pipe_receive(struct weft_pipe *pipe, struct weft_event *event, int timeout_ms, struct weft_error *error);
+/* Ends the receive, send or stream that another thread is in, or the next one. Safe in a signal handler. */
+WEFT_API void weft_pipe_interrupt(struct weft_pipe *pipe);
+
+/* After WEFT_PIPE_OFFER: joins the stream to two descriptors (which may be one: a socket), and returns when both directions
+ * have ended. They are left open. `moved` (may be NULL) gets the bytes read from `in` and written to `out`. */
+WEFT_API int weft_pipe_accept(struct weft_pipe *pipe, int in, int out, uint64_t moved[2], struct weft_error *error);
+WEFT_API int weft_pipe_refuse(struct weft_pipe *pipe, const char *why, struct weft_error *error);
+/* A byte stream to whoever has the pipe bound: from `in` to there, from there to `out`; as weft_pipe_accept. */
+WEFT_API int weft_pipe_connect(struct weft *weft, const char *name, const struct weft_pipe_options *options, int in, int out,
+                               uint64_t moved[2], struct weft_error *error);
+
 /* ---- running a node */
 
 struct weft_node;

@@ -61,6 +61,15 @@ const struct answer *world_call(struct world *w, size_t node, struct row *reques
 size_t answer_count(const struct answer *a, const char *kind);
 const struct row *answer_row(const struct answer *a, const char *kind, size_t i);
 
+/* A program at a node: a client of its own, whose calls last (pipe-listen, pipe-send). Its rows go to on_row as they come;
+ * on_row must not call back into the world, but for program_send. */
+struct program;
+struct program *world_program(struct world *w, size_t node, void (*on_row)(void *arg, const struct row *row), void *arg);
+/* A request, or a further row of the running call, at the current time. Takes the row. */
+void program_send(struct program *p, struct row *row);
+/* The program ends, as by kill -9. Frees it. A program also ends, untold, when its node stops or crashes. */
+void program_leave(struct program *p);
+
 /* How many messages the nodes have sent over links. */
 uint64_t world_messages(const struct world *w);
 

@@ -1,0 +1,130 @@
+/* Named pipes of this node's programs: what they have bound, and their channels to other nodes' pipes. Part of the core.
+ *
+ * Two parts meet here. pipes.c and verbs_pipe.c know programs (clients of the control socket), names and rights; channel_out.c
+ * and channel_in.c know nodes, order and credit. A message goes
+ *
+ *   program -> pipe-send -> channel_out -> outflow -> OPEN, DATA -> channel_in -> inflow -> pipe_deliver -> pipe-listen -> program
+ *
+ * and is "taken" once the reading program has said so; that travels back as ACK, and only then does the sender forget it. */
+#ifndef WEFT_NODE_PIPES_H
+#define WEFT_NODE_PIPES_H
+
+#include "batch.h"
+#include "binding.h"
+#include "core_internal.h"
+
+/* ---- pipes bound here (pipes.c) */
+
+enum audience { AUDIENCE_TRUSTED, AUDIENCE_NAMED, AUDIENCE_PUBLIC };
+
+struct pipe {
+    struct pipe *next; /* by name */
+    struct core *core;
+    char name[NAME_MAX_BYTES + 1];
+    struct tag tag;
+    bool shared;
+    enum pipe_type type;
+    enum transport transport; /* the only one it may be reached by, or ANY */
+    uint8_t rank;
+    enum audience audience;
+    size_t allowed_count;
+    struct node_id allowed[AUDIENCE_MAX];
+    struct call *reader; /* the pipe-listen call that bound it; NULL for services, which never get channels */
+};
+
+struct pipe *pipe_find(struct core *core, const struct tag *tag);
+bool pipe_allows(const struct pipe *pipe, const struct peer *peer);
+/* A name of a pipe as people write it: PEER:NAME (owned by that peer) or NAME (shared; or, when `here`, one of our own).
+ * ERR_USAGE, and ERR_NOT_FOUND for an unknown peer, each with a fault that says what to do. */
+int pipe_want(struct core *core, const char *text, enum pipe_type type, enum transport transport, struct binding_want *want,
+              struct peer **peer, struct fault *fault);
+
+/* Hands a batch to the reader of a pipe (borrows). What was handed over is taken once channel_taken is called; a reader that
+ * has not taken much is not handed more: false, and channel_in_resume(pipe) comes when there is room again. */
+bool pipe_deliver(struct pipe *pipe, const struct tag *channel, const struct peer *from, uint64_t seq, bool again,
+                  const struct batch *batch);
+/* Tells the reader that a sender has begun or ended (all that it sent has been taken, or it gave up). */
+void pipe_sender(struct pipe *pipe, const struct tag *channel, const struct peer *from, const char *state);
+
+/* ---- channels in (channel_in.c): what other nodes send to pipes bound here */
+
+struct channel_in;
+
+void channel_in_on_open(struct link *link, const struct msg *m);
+void channel_in_on_data(struct link *link, const struct msg *m);
+void channel_in_on_close(struct link *link, const struct msg *m);
+/* The reader has taken all messages of a channel below `seq` (checked against what was handed over). ERR_USAGE. */
+int channel_in_taken(struct core *core, const struct tag *channel, uint64_t seq);
+void channel_in_resume(struct pipe *pipe);
+/* The pipe's reader is gone: senders are told what was taken and that no more will be (CLOSE_RELEASED). */
+void channel_in_release(struct pipe *pipe);
+void channel_in_link_lost(struct core *core, const struct link *link);
+void channel_in_free(struct core *core);
+
+/* ---- channels out (channel_out.c): what this node's programs send */
+
+struct channel_out;
+
+enum channel_state { CHANNEL_SEEKING, CHANNEL_OPENING, CHANNEL_BOUND, CHANNEL_ENDING, CHANNEL_ENDED, CHANNEL_STATES };
+
+struct channel_out_events {
+    /* Something changed: bound to another, more taken, room again. */
+    void (*moved)(void *arg);
+    /* It is over: fault.code 0 when all that was pushed has been taken. The channel is freed right after. */
+    void (*ended)(void *arg, const struct fault *fault);
+};
+
+struct channel_out_config {
+    struct binding_want want;
+    uint64_t wait; /* how long nobody may have the pipe bound before it fails; counted anew after each time it was bound */
+    const struct channel_out_events *events;
+    void *arg;
+};
+
+int channel_out_new(struct core *core, const struct channel_out_config *config, struct channel_out **out);
+/* Queues a batch (copies). ERR_FULL when it would exceed PIPE_QUEUE_BYTES: nothing was taken; ERR_LIMIT when the numbers are
+ * used up. */
+int channel_out_push(struct channel_out *c, const struct batch *batch);
+/* No more comes: ended() once all is taken. */
+void channel_out_finish(struct channel_out *c);
+/* Gives up and frees it at once; ended() is not called. */
+void channel_out_cancel(struct channel_out *c);
+
+struct channel_out_status {
+    enum channel_state state;
+    const struct peer *peer; /* it is bound to, or NULL */
+    uint64_t pushed, taken;  /* messages */
+    uint64_t room;           /* cost that may be pushed now */
+    uint32_t rebound;        /* times it went over to another binder, or back */
+};
+void channel_out_status(const struct channel_out *c, struct channel_out_status *out);
+
+void channel_out_on_ack(struct link *link, const struct msg *m);
+void channel_out_on_close(struct link *link, const struct msg *m);
+void channel_out_link_lost(struct core *core, const struct link *link);
+void channel_out_free(struct core *core);
+
+/* ---- propagate pipes (spread.c) */
+
+void spread_init(struct core *core);
+void spread_free(struct core *core);
+/* Sends a message of ours to all who have the pipe bound. ERR_LIMIT, ERR_UNREACHABLE when nobody is linked. */
+int spread_send(struct core *core, const struct tag *pipe, const void *bytes, size_t n);
+void spread_on_message(struct link *link, const struct msg *m); /* SPREAD, HAVE, WANT, PRUNE */
+void spread_link_up(struct link *link);
+void spread_link_lost(struct core *core, const struct link *link);
+/* pipes.c: a message of a propagate pipe that is bound here, from a node whose signature was checked. */
+void pipe_heard(struct pipe *pipe, const struct peer *origin, const struct tag *id, const void *bytes, size_t n);
+
+/* ---- byte streams (connect.c) */
+
+void connect_on_request(struct link *link, const struct msg *m); /* CONNECT */
+void connects_free(struct core *core);
+/* pipes.c: somebody wants a stream to this pipe's reader, who will accept or refuse (rows "accept", "refuse"). ERR_FULL when
+ * one is being offered or is on already. */
+int pipe_offer(struct pipe *pipe, const struct peer *from, uint64_t number);
+/* The reader's answer to the offer of that number. */
+void connect_accepted(struct core *core, uint64_t number, uint64_t client);
+void connect_refused(struct core *core, uint64_t number, const struct fault *why);
+
+#endif
