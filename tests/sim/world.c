@@ -143,6 +143,7 @@ void world_start(struct world *w, size_t number)
     node->life++;
     node->up = true;
     node->wake = TIMER_NEVER;
+    wires_clear(node);
     timers_init(&node->timers);
     node->port = sim_port(node);
     if (node->raw)
@@ -166,7 +167,9 @@ void world_crash(struct world *w, size_t number)
     node->up = false;
     node->life++;
     node->core = NULL;
-    node->wire_count = 0;
+    wires_clear(node);
+    programs_end(node);
+    world_freeze(w, number, false);
     core_free(core);
     timers_fini(&node->timers);
     memset(node->receives, 0, sizeof node->receives);
@@ -177,6 +180,31 @@ void world_stop(struct world *w, size_t number)
     core_stop(w->nodes[number]->core);
     world_run(w, w->now + 10 * MILLISECOND);
     world_crash(w, number);
+}
+
+void world_freeze(struct world *w, size_t number, bool frozen)
+{
+    struct sim_node *node = w->nodes[number];
+    node->frozen = frozen;
+    if (frozen)
+        return;
+    for (size_t i = 0; i < node->held_count; i++) {
+        bool timers = node->held[i]->kind == EVENT_TIMERS;
+        node->held[i]->at = w->now;
+        if (timers && node->held[i]->life == node->life)
+            node->wake = w->now;
+        world_push(w, node->held[i]);
+    }
+    free(node->held);
+    node->held = NULL;
+    node->held_count = 0;
+}
+
+static void hold(struct sim_node *node, struct event *e)
+{
+    node->held = realloc(node->held, (node->held_count + 1) * sizeof(struct event *));
+    assert(node->held);
+    node->held[node->held_count++] = e;
 }
 
 void world_cut(struct world *w, size_t a, size_t b, bool cut)
@@ -263,6 +291,7 @@ static void happen(struct world *w, struct sim_node *node, struct event *e)
     case EVENT_LOST: core_link_lost(node->core, e->link); break;
     case EVENT_JOB: sim_run_job(node, e->data); break;
     case EVENT_CALL: e->call(e->data); break;
+    case EVENT_ROW: program_arrived(node, e); break;
     }
     /* Its next timer, when none that is on its way comes early enough. */
     uint64_t next = node->up ? timers_next(&node->timers) : TIMER_NEVER;
@@ -278,6 +307,10 @@ static void step(struct world *w)
     struct event *e = pop(w);
     struct sim_node *node = w->nodes[e->node];
     w->now = e->at;
+    if (node->frozen && e->life == node->life) {
+        hold(node, e);
+        return;
+    }
     bool stale = e->life != node->life || !node->up || (e->kind == EVENT_TIMERS && node->wake != e->at);
     if (!stale) {
         uint64_t head[4] = {e->at, e->kind, e->node, e->link};

@@ -31,6 +31,8 @@ void world_start(struct world *w, size_t node);
 /* Stops in an orderly way (goodbyes), or at once and without a word. It can be started again, with a later incarnation. */
 void world_stop(struct world *w, size_t node);
 void world_crash(struct world *w, size_t node);
+/* As by SIGSTOP and SIGCONT: what happens to a frozen node waits, and then happens all at once. */
+void world_freeze(struct world *w, size_t node, bool frozen);
 struct core *world_core(struct world *w, size_t node);
 const struct node_id *world_id(struct world *w, size_t node);
 
@@ -67,7 +69,7 @@ struct program;
 struct program *world_program(struct world *w, size_t node, void (*on_row)(void *arg, const struct row *row), void *arg);
 /* A request, or a further row of the running call, at the current time. Takes the row. */
 void program_send(struct program *p, struct row *row);
-/* The program ends, as by kill -9. Frees it. A program also ends, untold, when its node stops or crashes. */
+/* The program ends, as by kill -9. Frees it. When its node stops or crashes, its programs end too, untold and freed. */
 void program_leave(struct program *p);
 
 /* How many messages the nodes have sent over links. */

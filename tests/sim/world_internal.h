@@ -8,7 +8,7 @@
 #include "transfer.h"
 #include "world.h"
 
-enum event_kind { EVENT_TIMERS, EVENT_DATAGRAM, EVENT_ACCEPT, EVENT_MESSAGE, EVENT_LOST, EVENT_JOB, EVENT_CALL };
+enum event_kind { EVENT_TIMERS, EVENT_DATAGRAM, EVENT_ACCEPT, EVENT_MESSAGE, EVENT_LOST, EVENT_JOB, EVENT_CALL, EVENT_ROW };
 
 struct event {
     uint64_t at, seq;
@@ -30,13 +30,17 @@ struct wire {
     size_t peer;
     uint64_t peer_life;
     uint64_t free_at; /* messages keep their order */
+    size_t next;      /* in its bucket, or SIZE_MAX */
 };
 #define WIRES_MAX 4096
+#define WIRE_BUCKETS 64
 
 struct sim_node {
     struct world *world;
     size_t number;
-    bool up, closed;
+    bool up, closed, frozen;
+    struct event **held; /* what happened to it while frozen */
+    size_t held_count;
     uint64_t life, incarnation, next_inbound;
     char name[NAME_MAX_BYTES + 1];
     struct identity identity;
@@ -46,6 +50,8 @@ struct sim_node {
     uint64_t wake; /* the earliest EVENT_TIMERS on its way */
     struct wire *wires;
     size_t wire_count;
+    size_t bucket[WIRE_BUCKETS]; /* of the open wires, by number */
+    struct program *programs;
     struct receive *receives[16];
     struct share_row shares[16]; /* its database */
     size_t share_count;
@@ -57,7 +63,7 @@ struct sim_node {
 };
 
 struct world {
-    uint64_t now, seq, rng, trace, events, messages;
+    uint64_t now, seq, rng, trace, events, messages, clients;
     unsigned loss;
     struct event **heap;
     size_t count, cap;
@@ -73,8 +79,13 @@ struct event *event_new(struct world *w, enum event_kind kind, struct sim_node *
 void world_push(struct world *w, struct event *e);
 bool world_is_cut(const struct world *w, size_t a, size_t b);
 struct wire *wire_find(struct sim_node *node, link_no no);
+void wires_clear(struct sim_node *node);
 struct port sim_port(struct sim_node *node);
 void sim_run_job(struct sim_node *node, struct job *job);
+/* Programs: a row arrives from one, or goes to one; the node's end is theirs. */
+void program_arrived(struct sim_node *node, const struct event *e);
+void program_reply(struct sim_node *node, uint64_t client, const struct row *row);
+void programs_end(struct sim_node *node);
 /* What happens to a raw node, and its end. */
 void raw_happen(struct sim_node *node, const struct event *e);
 void raw_free(struct sim_node *node);

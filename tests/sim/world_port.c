@@ -70,23 +70,52 @@ static void datagram(void *self, const struct addr *to, const void *bytes, size_
 
 /* ---- links */
 
+static size_t *bucket_of(struct sim_node *node, link_no no)
+{
+    return &node->bucket[no % WIRE_BUCKETS];
+}
+
+void wires_clear(struct sim_node *node)
+{
+    node->wire_count = 0;
+    for (size_t i = 0; i < WIRE_BUCKETS; i++)
+        node->bucket[i] = SIZE_MAX;
+}
+
 struct wire *wire_find(struct sim_node *node, link_no no)
 {
-    for (size_t i = 0; i < node->wire_count; i++)
-        if (node->wires[i].open && node->wires[i].own == no)
+    for (size_t i = *bucket_of(node, no); i != SIZE_MAX; i = node->wires[i].next)
+        if (node->wires[i].own == no)
             return &node->wires[i];
     return NULL;
 }
 
-static struct wire *wire_add(struct sim_node *node)
+/* An open wire; `wire` is copied. */
+static struct wire *wire_add(struct sim_node *node, const struct wire *wire)
 {
-    for (size_t i = 0; i < node->wire_count; i++)
-        if (!node->wires[i].open)
-            return &node->wires[i];
-    assert(node->wire_count < WIRES_MAX);
-    node->wires = realloc(node->wires, (node->wire_count + 1) * sizeof *node->wires);
-    assert(node->wires);
-    return &node->wires[node->wire_count++];
+    size_t i = 0, *bucket = bucket_of(node, wire->own);
+    while (i < node->wire_count && node->wires[i].open)
+        i++;
+    if (i == node->wire_count) {
+        assert(node->wire_count < WIRES_MAX);
+        node->wires = realloc(node->wires, (i + 1) * sizeof *node->wires);
+        assert(node->wires);
+        node->wire_count++;
+    }
+    node->wires[i] = *wire;
+    node->wires[i].open = true;
+    node->wires[i].next = *bucket;
+    *bucket = i;
+    return &node->wires[i];
+}
+
+static void wire_drop(struct sim_node *node, struct wire *wire)
+{
+    size_t *at = bucket_of(node, wire->own);
+    while (&node->wires[*at] != wire)
+        at = &node->wires[*at].next;
+    *at = wire->next;
+    wire->open = false;
 }
 
 static int dial(void *self, link_no link, const struct node_id *id, const char *endpoint)
@@ -99,16 +128,18 @@ static int dial(void *self, link_no link, const struct node_id *id, const char *
     peer = node_at(w, &addr);
     bool reached =
         peer && peer->up && !peer->closed && !world_is_cut(w, node->number, peer->number) && id_equal(&peer->identity.id, id);
-    struct wire *own = wire_add(node);
-    *own = (struct wire){.open = true, .own = link, .peer = SIZE_MAX};
+    struct wire own = {.own = link, .peer = SIZE_MAX};
+    if (reached)
+        own = (struct wire){.own = link,
+                            .peer = peer->number,
+                            .peer_life = peer->life,
+                            .other = LINK_INBOUND | ++peer->next_inbound,
+                            .free_at = w->now + WORLD_DELAY};
+    wire_add(node, &own);
     if (!reached)
         return 0; /* nothing tells: as the port says */
-    own->peer = peer->number;
-    own->peer_life = peer->life;
-    own->other = LINK_INBOUND | ++peer->next_inbound;
-    own->free_at = w->now + WORLD_DELAY;
-    struct wire other = {.open = true, .own = own->other, .other = link, .peer = node->number, .peer_life = node->life};
-    *wire_add(peer) = other;
+    struct wire other = {.own = own.other, .other = link, .peer = node->number, .peer_life = node->life};
+    wire_add(peer, &other);
     struct event *e = event_new(w, EVENT_ACCEPT, peer, WORLD_DELAY, NULL, 0);
     e->link = other.own;
     e->from = node->number;
@@ -140,7 +171,7 @@ static void hangup(void *self, link_no link)
 {
     struct wire *wire = wire_find(self, link);
     if (wire)
-        wire->open = false;
+        wire_drop(self, wire);
 }
 
 /* ---- jobs */
@@ -358,6 +389,8 @@ static void reply(void *self, uint64_t client, const struct row *row)
     uint8_t buf[ROW_BYTES];
     uint64_t seq;
     size_t n;
+    if (client != 1)
+        program_reply(node, client, row);
     if (client != 1 || !node->waiting)
         return;
     struct answer *a = &node->answer;
