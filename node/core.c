@@ -1,5 +1,6 @@
 /* The core: construction, dispatch of messages and control requests, and what all its parts share. */
 #include "core_internal.h"
+#include "pipes.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -134,6 +135,7 @@ int core_new(const struct core_config *config, const struct port *port, struct c
                                 .linked = host_linked,
                                 .own_record = host_own_record,
                                 .take_record = host_take_record};
+    spread_init(core);
     int err = peers_new(&config->identity->id, &core->peers);
     if (!err)
         err = binding_new(&host, &core->binding);
@@ -155,6 +157,7 @@ void core_free(struct core *core)
     links_fini(core);
     dial_fini(core);
     gossip_fini(core);
+    spread_free(core);
     files_free(core);
     shares_free(core);
     binding_free(core->binding);
@@ -255,6 +258,10 @@ static void on_message(struct link *link, const struct msg *m)
     case MSG_LIST:
     case MSG_FETCH:
     case MSG_CANCEL: files_on_request(link, m); break;
+    case MSG_SPREAD:
+    case MSG_SPREAD_HAVE:
+    case MSG_SPREAD_WANT:
+    case MSG_SPREAD_PRUNE: spread_on_message(link, m); break;
     case MSG_ERROR:
     case MSG_JOIN_OK:
     case MSG_SHARES_OK:

@@ -5,6 +5,7 @@
  * link that is up is the node whose key CURVE proved; (2) peer->busy counts its links and races; (3) every link that is not
  * up has a deadline. */
 #include "core_internal.h"
+#include "pipes.h"
 
 #include <sodium.h>
 #include <stdlib.h>
@@ -178,6 +179,7 @@ static void link_ended(struct link *link)
     struct race *race = link->race;
     ask_link_lost(core, link);
     files_link_lost(core, link);
+    spread_link_lost(core, link);
     link_free(link);
     if (race)
         race_lost_runner(race);
@@ -308,6 +310,7 @@ static void link_is_up(struct link *link)
     if (first || later_life)
         gossip_fresh(core, peer, link);
     gossip_link_up(link);
+    spread_link_up(link);
     reach_link_up(core, peer);
 }
 
