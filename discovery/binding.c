@@ -85,17 +85,18 @@ static struct local_pipe *local_find(const struct binding *b, const struct tag *
     return NULL;
 }
 
-int binding_bind(struct binding *b, const struct tag *pipe, enum pipe_type type, enum transport transport)
+int binding_bind(struct binding *b, const struct tag *pipe, enum pipe_type type, enum transport transport,
+                 uint8_t rank)
 {
     if (local_find(b, pipe))
         return ERR_EXISTS;
-    if (b->local_count >= LOCAL_MAX)
+    if (b->local_count >= LOCAL_PIPES_MAX)
         return ERR_FULL;
     struct local_pipe *more = realloc(b->local, (b->local_count + 1) * sizeof *more);
     if (!more)
         return ERR_NOMEM;
     b->local = more;
-    b->local[b->local_count++] = (struct local_pipe){.pipe = *pipe, .type = type, .transport = transport};
+    b->local[b->local_count++] = (struct local_pipe){.pipe = *pipe, .type = type, .transport = transport, .rank = rank};
     return 0;
 }
 
@@ -111,9 +112,11 @@ bool binding_bound(const struct binding *b, const struct tag *pipe)
     return local_find(b, pipe) != NULL;
 }
 
-void binding_forget(struct binding *b, const struct tag *pipe)
+void binding_forget(struct binding *b, const struct tag *pipe, const struct node_id *holder)
 {
-    pipe_cache_drop(&b->cache, pipe);
+    const struct pipe_entry *entry = pipe_cache_find(&b->cache, pipe, binding_now(b));
+    if (entry && id_equal(&entry->holder.id, holder))
+        pipe_cache_drop(&b->cache, pipe);
 }
 
 /* Copies the endpoints of a record that speak a transport. */
@@ -137,6 +140,7 @@ bool binding_local(const struct binding *b, const struct binding_want *want, str
     out->pipe = want->pipe;
     out->type = want->type;
     out->transport = want->transport;
+    out->rank = p->rank;
     out->signed_holder = *b->host.own_record(b->host.arg, &out->holder);
     out->count = endpoints_for(&out->holder, p->transport != TRANSPORT_ANY ? p->transport : want->transport, out->endpoint);
     out->expires = binding_now(b) + ANSWER_LIFE_S * SECOND;
@@ -239,19 +243,21 @@ static void finish(struct resolve *r, const struct binding_result *result)
 
 void resolve_found(struct resolve *r, const struct pipe_entry *entry, const struct node_id *by, bool from_cache)
 {
-    struct binding_result result = {.holder = entry->holder,
-                                    .count = entry->count,
-                                    .answered_by = *by,
-                                    .cached = from_cache,
-                                    .elapsed = binding_now(r->b) - r->started,
-                                    .expires = entry->expires};
-    memcpy(result.endpoint, entry->endpoint, sizeof result.endpoint);
+    struct binding_result result = {
+        .count = 1, .cached = from_cache, .asked = r->asked.count, .elapsed = binding_now(r->b) - r->started};
+    struct binding_holder *h = &result.holder[0];
+    h->record = entry->holder;
+    h->rank = entry->rank;
+    h->count = entry->count;
+    memcpy(h->endpoint, entry->endpoint, sizeof h->endpoint);
+    h->answered_by = *by;
+    h->expires = entry->expires;
     finish(r, &result);
 }
 
 void resolve_failed(struct resolve *r, int err)
 {
-    struct binding_result result = {.err = err, .answered_by = r->b->host.self, .elapsed = binding_now(r->b) - r->started};
+    struct binding_result result = {.err = err, .asked = r->asked.count, .elapsed = binding_now(r->b) - r->started};
     finish(r, &result);
 }
 

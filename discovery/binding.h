@@ -27,6 +27,10 @@ struct binding_host {
     const struct record_bytes *(*own_record)(void *arg, struct record *decoded);
     /* Verifies a holder's record, remembers it, and decodes it. ERR_VERIFY; ERR_STATE when a newer one is known. */
     int (*take_record)(void *arg, const struct record_bytes *bytes, struct record *decoded);
+    /* Do we trust this node? Of a shared pipe's binders only such are believed. */
+    bool (*trusted)(void *arg, const struct node_id *peer);
+    /* The round trip of the best link to a peer; 0: not known. */
+    uint64_t (*rtt)(void *arg, const struct node_id *peer);
 };
 
 int binding_new(const struct binding_host *host, struct binding **b);
@@ -37,8 +41,9 @@ void binding_free(struct binding *b);
 struct tag pipe_owned(const struct node_id *owner, const char *name);
 struct tag pipe_shared(const char *name);
 
-/* Binds a pipe at this node's endpoints of a transport (or any). ERR_FULL, ERR_EXISTS. */
-int binding_bind(struct binding *b, const struct tag *pipe, enum pipe_type type, enum transport transport);
+/* Binds a pipe at this node's endpoints of a transport (or any). Of several binders the one with the lowest rank is taken
+ * first. ERR_FULL, ERR_EXISTS. */
+int binding_bind(struct binding *b, const struct tag *pipe, enum pipe_type type, enum transport transport, uint8_t rank);
 void binding_unbind(struct binding *b, const struct tag *pipe);
 bool binding_bound(const struct binding *b, const struct tag *pipe);
 
@@ -73,8 +78,8 @@ typedef void binding_done(void *arg, const struct binding_result *result);
 /* Asks. `done` comes exactly once, later, unless cancelled by the same arg. ERR_FULL. */
 int binding_resolve(struct binding *b, const struct binding_want *want, binding_done *done, void *arg);
 void binding_cancel(struct binding *b, void *arg);
-/* Forgets a cached answer, because its endpoints did not work. */
-void binding_forget(struct binding *b, const struct tag *pipe);
+/* Forgets that this holder has it bound, because its endpoints did not work. */
+void binding_forget(struct binding *b, const struct tag *pipe, const struct node_id *holder);
 
 void binding_on_query(struct binding *b, const struct node_id *from, const struct msg *m);
 void binding_on_answer(struct binding *b, const struct node_id *from, const struct msg *m);

@@ -17,14 +17,15 @@ static void answer(struct binding *b, const struct node_id *to, const struct tag
     m->answer.query = *query;
     m->answer.pipe = want->pipe;
     m->answer.type = want->type;
-    m->answer.found = entry != NULL;
     if (entry) {
         uint64_t now = binding_now(b);
-        m->answer.incarnation = entry->holder.incarnation;
-        m->answer.life_s = entry->expires > now ? (uint32_t)((entry->expires - now) / SECOND) : 0;
-        m->answer.holder = entry->signed_holder;
-        m->answer.endpoint_count = entry->count;
-        memcpy(m->answer.endpoint, entry->endpoint, sizeof entry->endpoint);
+        struct pipe_holder *h = &m->answer.holder[m->answer.holder_count++];
+        h->rank = entry->rank;
+        h->incarnation = entry->holder.incarnation;
+        h->life_s = entry->expires > now ? (uint32_t)((entry->expires - now) / SECOND) : 0;
+        h->record = entry->signed_holder;
+        h->endpoint_count = entry->count;
+        memcpy(h->endpoint, entry->endpoint, sizeof entry->endpoint);
     }
     if (b->host.send(b->host.arg, to, m) == 0)
         b->counts.answers_sent++;
@@ -160,16 +161,17 @@ static bool endpoint_in(const struct endpoint *e, const struct record *record)
 /* Checks a positive answer to a question and turns it into an entry. */
 static int entry_from(struct binding *b, const struct binding_want *want, const struct msg_answer *a, struct pipe_entry *entry)
 {
+    const struct pipe_holder *h = &a->holder[0];
     memset(entry, 0, sizeof *entry);
-    int err = b->host.take_record(b->host.arg, &a->holder, &entry->holder);
+    int err = b->host.take_record(b->host.arg, &h->record, &entry->holder);
     if (err)
         return err;
     if (id_equal(&entry->holder.id, &b->host.self) || (want->owned && !id_equal(&entry->holder.id, &want->owner)))
         return ERR_VERIFY; /* what is bound here we know ourselves */
-    if (entry->holder.incarnation != a->incarnation || a->endpoint_count == 0 || a->type != want->type)
+    if (entry->holder.incarnation != h->incarnation || h->endpoint_count == 0 || a->type != want->type)
         return ERR_VERIFY;
-    for (size_t i = 0; i < a->endpoint_count; i++) {
-        const struct endpoint *e = &a->endpoint[i];
+    for (size_t i = 0; i < h->endpoint_count; i++) {
+        const struct endpoint *e = &h->endpoint[i];
         if (!endpoint_in(e, &entry->holder) || (want->transport != TRANSPORT_ANY && e->transport != want->transport))
             return ERR_VERIFY;
         entry->endpoint[i] = *e;
@@ -177,9 +179,10 @@ static int entry_from(struct binding *b, const struct binding_want *want, const 
     entry->pipe = want->pipe;
     entry->type = want->type;
     entry->transport = want->transport;
-    entry->signed_holder = a->holder;
-    entry->count = a->endpoint_count;
-    entry->expires = binding_now(b) + a->life_s * SECOND;
+    entry->rank = h->rank;
+    entry->signed_holder = h->record;
+    entry->count = h->endpoint_count;
+    entry->expires = binding_now(b) + h->life_s * SECOND;
     return 0;
 }
 
@@ -197,11 +200,11 @@ static void answer_to_us(struct resolve *r, const struct node_id *from, const st
 {
     struct binding *b = r->b;
     struct pipe_entry entry;
-    if (!note_answer(&r->asked, from) || (a->found && entry_from(b, &r->want, a, &entry) != 0)) {
+    if (!note_answer(&r->asked, from) || (a->holder_count > 0 && entry_from(b, &r->want, a, &entry) != 0)) {
         b->counts.answers_refused++;
         return;
     }
-    if (a->found) {
+    if (a->holder_count > 0) {
         pipe_cache_put(&b->cache, &entry);
         resolve_found(r, &entry, from, false);
         return;
@@ -221,15 +224,15 @@ static void answer_to_pass(struct forward *f, const struct node_id *from, const 
 {
     struct binding *b = f->b;
     struct pipe_entry entry;
-    if (!note_answer(&f->asked, from) || (a->found && entry_from(b, &f->want, a, &entry) != 0)) {
+    if (!note_answer(&f->asked, from) || (a->holder_count > 0 && entry_from(b, &f->want, a, &entry) != 0)) {
         b->counts.answers_refused++;
         return;
     }
-    if (a->found)
+    if (a->holder_count > 0)
         pipe_cache_put(&b->cache, &entry);
     else if (!asked_all_refused(&f->asked))
         return;
-    answer(b, &f->origin, &f->query, &f->want, a->found ? &entry : NULL);
+    answer(b, &f->origin, &f->query, &f->want, a->holder_count > 0 ? &entry : NULL);
     forward_drop(f);
 }
 

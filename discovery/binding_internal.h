@@ -8,12 +8,12 @@
 #define FAN_OUT 8                         /* peers that one question goes to at once */
 #define DIRECTED_WAIT (500 * MILLISECOND) /* for the wanted peer itself, before others are asked */
 #define ANSWER_LIFE_S 300
-#define LOCAL_MAX 1024 /* pipes bound at one node */
 
 struct local_pipe {
     struct tag pipe;
     enum pipe_type type;
     enum transport transport;
+    uint8_t rank;
 };
 
 struct asked { /* whom a query went to, and who of them has said no, or what was not believed */

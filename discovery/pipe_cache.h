@@ -11,6 +11,7 @@ struct pipe_entry {
     struct tag pipe;
     enum pipe_type type;
     enum transport transport; /* that was asked for */
+    uint8_t rank;
     uint64_t expires;
     struct record_bytes signed_holder;
     struct record holder;

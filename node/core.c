@@ -109,6 +109,21 @@ static int host_take_record(void *arg, const struct record_bytes *bytes, struct 
     return record_compare(decoded, &peer->record) < 0 ? ERR_STATE : ERR_VERIFY; /* from an earlier life, or forged */
 }
 
+static bool host_trusted(void *arg, const struct node_id *id)
+{
+    struct core *core = arg;
+    const struct peer *peer = peers_find(core->peers, id);
+    return peer && peer->trusted;
+}
+
+static uint64_t host_rtt(void *arg, const struct node_id *id)
+{
+    struct core *core = arg;
+    const struct peer *peer = peers_find(core->peers, id);
+    const struct link *link = peer ? link_to(core, peer) : NULL;
+    return link ? link->rtt : 0;
+}
+
 /* ---- life */
 
 int core_new(const struct core_config *config, const struct port *port, struct core **out)
@@ -134,7 +149,9 @@ int core_new(const struct core_config *config, const struct port *port, struct c
                                 .send = host_send,
                                 .linked = host_linked,
                                 .own_record = host_own_record,
-                                .take_record = host_take_record};
+                                .take_record = host_take_record,
+                                .trusted = host_trusted,
+                                .rtt = host_rtt};
     spread_init(core);
     int err = peers_new(&config->identity->id, &core->peers);
     if (!err)

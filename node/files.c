@@ -305,7 +305,7 @@ void files_link_lost(struct core *core, struct link *link)
 void files_start(struct core *core)
 {
     struct tag files = pipe_owned(&core->config.identity->id, "files");
-    binding_bind(core->binding, &files, PIPE_UNICAST, TRANSPORT_ANY);
+    binding_bind(core->binding, &files, PIPE_UNICAST, TRANSPORT_ANY, 0);
 }
 
 void files_stop(struct core *core)
