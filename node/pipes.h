@@ -40,9 +40,17 @@ int pipe_want(struct core *core, const char *text, enum pipe_type type, enum tra
               struct peer **peer, struct fault *fault);
 
 /* Hands a batch to the reader of a pipe (borrows). What was handed over is taken once channel_taken is called; a reader that
- * has not taken much is not handed more: false, and channel_in_resume(pipe) comes when there is room again. */
+ * has not taken much is not handed more: false, and channel_in_resume(pipe) comes when there is room again.
+ *
+ * `until` (port's clock; 0: no lease) is when the lease of a shared pipe's binder ends. It fences the reading program too, which
+ * may be frozen as well as the node: what it has not begun to handle by then it must not handle, unless it is told of a later
+ * end (row "messages" has `until`; row "lease" {channel, until}), and must forget when the channel has gone elsewhere (row
+ * "void" {channel}). So while a reader has messages that it has not taken, the lease is kept fresh (channel_in.c: ACKs with
+ * stamps go on, DATA echoes them) and the reader is told now and then. */
 bool pipe_deliver(struct pipe *pipe, const struct tag *channel, const struct peer *from, uint64_t seq, bool again,
-                  const struct batch *batch);
+                  uint64_t until, const struct batch *batch);
+void pipe_lease(struct pipe *pipe, const struct tag *channel, uint64_t until);
+void pipe_void(struct pipe *pipe, const struct tag *channel);
 /* Tells the reader that a sender has begun or ended (all that it sent has been taken, or it gave up). */
 void pipe_sender(struct pipe *pipe, const struct tag *channel, const struct peer *from, const char *state);
 
