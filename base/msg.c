@@ -1,6 +1,6 @@
 /* The envelope of all messages, [type, request, ...fields], and the table of types. See msg.h.
  *
- * The fields themselves are in msg_link.c, msg_pipe.c and msg_files.c. */
+ * The fields themselves are in the other msg_*.c. */
 #include "msg_codec.h"
 
 #include <string.h>
@@ -24,7 +24,7 @@ static const struct codec {
     [MSG_JOIN] = {"JOIN", join_write, join_read, 2, true},
     [MSG_JOIN_OK] = {"JOIN_OK", join_write, join_read, 2, true},
     [MSG_QUERY] = {"QUERY", query_write, query_read, 8, false},
-    [MSG_ANSWER] = {"ANSWER", answer_write, answer_read, 8, false},
+    [MSG_ANSWER] = {"ANSWER", answer_write, answer_read, 4, false},
     [MSG_SHARES] = {"SHARES", shares_write, shares_read, 2, true},
     [MSG_SHARES_OK] = {"SHARES_OK", shares_ok_write, shares_ok_read, 2, true},
     [MSG_LIST] = {"LIST", list_write, list_read, 4, true},
@@ -32,6 +32,21 @@ static const struct codec {
     [MSG_FETCH] = {"FETCH", fetch_write, fetch_read, 4, true},
     [MSG_FETCH_OK] = {"FETCH_OK", fetch_ok_write, fetch_ok_read, 2, true},
     [MSG_CANCEL] = {"CANCEL", cancel_write, cancel_read, 1, false},
+    [MSG_REGISTER] = {"REGISTER", register_write, register_read, 3, true},
+    [MSG_REGISTER_OK] = {"REGISTER_OK", register_ok_write, register_ok_read, 2, true},
+    [MSG_OPEN] = {"OPEN", open_write, open_read, 4, true},
+    [MSG_OPEN_OK] = {"OPEN_OK", open_ok_write, open_ok_read, 3, true},
+    [MSG_DATA] = {"DATA", data_write, data_read, 5, false},
+    [MSG_ACK] = {"ACK", ack_write, ack_read, 4, false},
+    [MSG_CLOSE] = {"CLOSE", close_write, close_read, 3, false},
+    [MSG_SPREAD] = {"SPREAD", spread_write, spread_read, 7, false},
+    [MSG_SPREAD_HAVE] = {"SPREAD_HAVE", spread_ids_write, spread_ids_read, 2, false},
+    [MSG_SPREAD_WANT] = {"SPREAD_WANT", spread_ids_write, spread_ids_read, 2, false},
+    [MSG_SPREAD_PRUNE] = {"SPREAD_PRUNE", spread_prune_write, spread_prune_read, 1, false},
+    [MSG_CONNECT] = {"CONNECT", connect_write, connect_read, 2, true},
+    [MSG_CONNECT_OK] = {"CONNECT_OK", connect_ok_write, connect_ok_read, 2, true},
+    [MSG_PIPES] = {"PIPES", pipes_write, pipes_read, 2, true},
+    [MSG_PIPES_OK] = {"PIPES_OK", pipes_ok_write, pipes_ok_read, 2, true},
 };
 
 static const struct codec *codec_of(uint64_t type)

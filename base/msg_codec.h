@@ -15,15 +15,29 @@ typedef void msg_read(struct mpr *r, struct msg *m);
 msg_write hello_write, bye_write, ping_write, records_write, error_write, join_write;
 msg_read hello_read, bye_read, ping_read, records_read, error_read, join_read;
 /* msg_pipe.c */
-msg_write query_write, answer_write;
-msg_read query_read, answer_read;
+msg_write query_write, answer_write, register_write, register_ok_write, pipes_write, pipes_ok_write;
+msg_read query_read, answer_read, register_read, register_ok_read, pipes_read, pipes_ok_read;
+/* msg_channel.c */
+msg_write open_write, open_ok_write, data_write, ack_write, close_write;
+msg_read open_read, open_ok_read, data_read, ack_read, close_read;
+/* msg_spread.c */
+msg_write spread_write, spread_ids_write, spread_prune_write;
+msg_read spread_read, spread_ids_read, spread_prune_read;
 /* msg_files.c */
-msg_write shares_write, shares_ok_write, list_write, list_ok_write, fetch_write, fetch_ok_write, cancel_write;
-msg_read shares_read, shares_ok_read, list_read, list_ok_read, fetch_read, fetch_ok_read, cancel_read;
+msg_write shares_write, shares_ok_write, list_write, list_ok_write, fetch_write;
+msg_read shares_read, shares_ok_read, list_read, list_ok_read, fetch_read;
+/* msg_reception.c */
+msg_write fetch_ok_write, connect_write, connect_ok_write, cancel_write;
+msg_read fetch_ok_read, connect_read, connect_ok_read, cancel_read;
 
 /* Shared by them. A record of 1..RECORD_BYTES_MAX bytes, or of 0 when it may be missing. */
 void record_bytes_write(struct mpw *w, const struct record_bytes *record);
 void record_bytes_read(struct mpr *r, struct record_bytes *record, bool may_be_missing);
+/* At most QUERY_VISITED_MAX ids. */
+void node_ids_write(struct mpw *w, const struct node_id *ids, size_t count);
+uint8_t node_ids_read(struct mpr *r, struct node_id ids[QUERY_VISITED_MAX]);
+void reception_write(struct mpw *w, const struct reception_info *info);
+void reception_read(struct mpr *r, struct reception_info *info);
 
 /* Fails the reader unless `right`. */
 static inline void must(struct mpr *r, bool right)

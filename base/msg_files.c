@@ -1,4 +1,4 @@
-/* Fields of the requests to a `files` pipe and their answers: SHARES, LIST, FETCH, CANCEL. See msg.h.
+/* Fields of the requests to a `files` pipe and their answers: SHARES, LIST, FETCH. See msg.h.
  *
  * Names, paths and targets are bytes on the wire, since file names are; names of shares are text. */
 #include "msg_codec.h"
@@ -147,70 +147,11 @@ void list_ok_read(struct mpr *r, struct msg *m)
 
 /* ---- FETCH */
 
-static void addrs_write(struct mpw *w, const struct addr *addrs, size_t count)
-{
-    assert(count <= RECEPTION_ENDPOINTS_MAX);
-    mpw_array(w, count);
-    for (size_t i = 0; i < count; i++) {
-        mpw_array(w, 2);
-        mpw_bin(w, addrs[i].ip, addrs[i].family == AF_INET ? 4 : 16);
-        mpw_uint(w, addrs[i].port);
-    }
-}
-
-static void addr_read(struct mpr *r, struct addr *a)
-{
-    size_t n;
-    mpr_array_of(r, 2);
-    const uint8_t *ip = mpr_bin(r, sizeof a->ip, &n);
-    a->family = n == 4 ? AF_INET : AF_INET6;
-    memcpy(a->ip, ip, n);
-    a->port = (uint16_t)mpr_uint(r, UINT16_MAX);
-    mpr_leave(r);
-    must(r, (n == 4 || n == 16) && addr_is_dialable(a));
-}
-
-static uint8_t addrs_read(struct mpr *r, struct addr addrs[RECEPTION_ENDPOINTS_MAX])
-{
-    size_t count = mpr_array(r, RECEPTION_ENDPOINTS_MAX);
-    for (size_t i = 0; i < count; i++)
-        addr_read(r, &addrs[i]);
-    mpr_leave(r);
-    return (uint8_t)count;
-}
-
-static uint8_t streams_read(struct mpr *r)
-{
-    uint8_t streams = (uint8_t)mpr_uint(r, STREAMS_MAX);
-    must(r, streams > 0);
-    return streams;
-}
-
 void fetch_write(struct mpw *w, const struct msg *m)
 {
-    const struct reception_info *info = &m->fetch.reception;
     mpw_bin(w, m->fetch.pipe.b, TAG_BYTES);
     share_path_write(w, &m->fetch.at);
-    mpw_array(w, 6);
-    mpw_bin(w, info->id.b, TAG_BYTES);
-    mpw_bin(w, info->key, sizeof info->key);
-    mpw_uint(w, info->streams);
-    mpw_uint(w, info->limit);
-    mpw_uint(w, info->deadline_s);
-    addrs_write(w, info->addr, info->addr_count);
-}
-
-static void reception_read(struct mpr *r, struct reception_info *info)
-{
-    mpr_array_of(r, 6);
-    mpr_bin_of(r, info->id.b, TAG_BYTES);
-    mpr_bin_of(r, info->key, sizeof info->key);
-    info->streams = streams_read(r);
-    info->limit = mpr_uint(r, INT64_MAX);
-    info->deadline_s = (uint32_t)mpr_uint(r, RECEPTION_DEADLINE_S);
-    must(r, info->deadline_s > 0);
-    info->addr_count = addrs_read(r, info->addr);
-    mpr_leave(r);
+    reception_write(w, &m->fetch.reception);
 }
 
 void fetch_read(struct mpr *r, struct msg *m)
@@ -218,29 +159,4 @@ void fetch_read(struct mpr *r, struct msg *m)
     mpr_bin_of(r, m->fetch.pipe.b, TAG_BYTES);
     share_path_read(r, &m->fetch.at);
     reception_read(r, &m->fetch.reception);
-}
-
-void fetch_ok_write(struct mpw *w, const struct msg *m)
-{
-    mpw_uint(w, m->fetch_ok.streams);
-    addrs_write(w, m->fetch_ok.addr, m->fetch_ok.addr_count);
-}
-
-void fetch_ok_read(struct mpr *r, struct msg *m)
-{
-    m->fetch_ok.streams = streams_read(r);
-    m->fetch_ok.addr_count = addrs_read(r, m->fetch_ok.addr);
-}
-
-/* ---- CANCEL */
-
-void cancel_write(struct mpw *w, const struct msg *m)
-{
-    mpw_uint(w, m->cancel.request);
-}
-
-void cancel_read(struct mpr *r, struct msg *m)
-{
-    m->cancel.request = mpr_uint(r, INT64_MAX);
-    must(r, m->cancel.request > 0);
 }

@@ -1,0 +1,63 @@
+/* Fields of the messages of propagate pipes: SPREAD, SPREAD_HAVE, SPREAD_WANT, SPREAD_PRUNE. See msg.h.
+ *
+ * A signature is carried here, not checked. */
+#include "msg_codec.h"
+
+#include <assert.h>
+
+void spread_write(struct mpw *w, const struct msg *m)
+{
+    const struct msg_spread *s = &m->spread;
+    mpw_bin(w, s->pipe.b, TAG_BYTES);
+    mpw_bin(w, s->id.b, TAG_BYTES);
+    mpw_bin(w, s->origin.b, NODE_ID_BYTES);
+    mpw_uint(w, s->hops);
+    node_ids_write(w, s->visited, s->visited_count);
+    mpw_bin(w, s->bytes, s->len);
+    mpw_bin(w, s->signature, sizeof s->signature);
+}
+
+void spread_read(struct mpr *r, struct msg *m)
+{
+    struct msg_spread *s = &m->spread;
+    size_t n;
+    mpr_bin_of(r, s->pipe.b, TAG_BYTES);
+    mpr_bin_of(r, s->id.b, TAG_BYTES);
+    mpr_bin_of(r, s->origin.b, NODE_ID_BYTES);
+    s->hops = (uint8_t)mpr_uint(r, SPREAD_HOPS_MAX);
+    s->visited_count = node_ids_read(r, s->visited);
+    s->bytes = mpr_bin(r, SPREAD_BYTES_MAX, &n);
+    s->len = (uint16_t)n;
+    mpr_bin_of(r, s->signature, sizeof s->signature);
+}
+
+void spread_ids_write(struct mpw *w, const struct msg *m)
+{
+    const struct msg_spread_ids *ids = &m->spread_ids;
+    assert(ids->count <= SPREAD_IDS_MAX);
+    mpw_bin(w, ids->pipe.b, TAG_BYTES);
+    mpw_array(w, ids->count);
+    for (size_t i = 0; i < ids->count; i++)
+        mpw_bin(w, ids->id[i].b, TAG_BYTES);
+}
+
+void spread_ids_read(struct mpr *r, struct msg *m)
+{
+    struct msg_spread_ids *ids = &m->spread_ids;
+    mpr_bin_of(r, ids->pipe.b, TAG_BYTES);
+    ids->count = (uint8_t)mpr_array(r, SPREAD_IDS_MAX);
+    for (size_t i = 0; i < ids->count; i++)
+        mpr_bin_of(r, ids->id[i].b, TAG_BYTES);
+    mpr_leave(r);
+    must(r, ids->count > 0);
+}
+
+void spread_prune_write(struct mpw *w, const struct msg *m)
+{
+    mpw_bin(w, m->spread_ids.pipe.b, TAG_BYTES);
+}
+
+void spread_prune_read(struct mpr *r, struct msg *m)
+{
+    mpr_bin_of(r, m->spread_ids.pipe.b, TAG_BYTES);
+}
