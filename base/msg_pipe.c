@@ -1,5 +1,5 @@
-/* Fields of the messages about where pipes are bound: QUERY and ANSWER, the endpoints in it, REGISTER and REGISTER_OK, and of the
- * list of a node's pipes: PIPES and PIPES_OK. See msg.h. */
+/* Fields of the messages about where pipes are bound: QUERY and ANSWER, the endpoints in it, REGISTER and REGISTER_OK; and of
+ * the list of a node's pipes: PIPES and PIPES_OK. See msg.h. */
 #include "msg_codec.h"
 
 #include <assert.h>
