@@ -3,8 +3,7 @@
  * Each message is one MessagePack array [type, request, ...fields in fixed positions]. A request number is chosen by the asker
  * and comes back in the answer; it is 0 in messages that want no answer, and never 0 in JOIN, SHARES, LIST, FETCH, REGISTER,
  * OPEN, CONNECT, PIPES and their answers. Decoding yields an owned struct with every cap checked; whether the message is
- * allowed now, and to this sender, is for its handler to say.
- */
+ * allowed now, and to this sender, is for its handler to say. */
 #ifndef WEFT_BASE_MSG_H
 #define WEFT_BASE_MSG_H
 
