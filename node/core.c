@@ -171,6 +171,7 @@ void core_free(struct core *core)
     while (core->calls)
         core_client_gone(core, core->calls->client);
     gets_free(core);
+    connects_free(core);
     links_fini(core);
     dial_fini(core);
     gossip_fini(core);
@@ -273,8 +274,12 @@ static void on_message(struct link *link, const struct msg *m)
     case MSG_JOIN: trust_on_join(link, m); break;
     case MSG_SHARES:
     case MSG_LIST:
-    case MSG_FETCH:
-    case MSG_CANCEL: files_on_request(link, m); break;
+    case MSG_FETCH: files_on_request(link, m); break;
+    case MSG_CANCEL:
+        files_on_request(link, m);
+        connect_on_cancel(link, m);
+        break;
+    case MSG_CONNECT: connect_on_request(link, m); break;
     case MSG_SPREAD:
     case MSG_SPREAD_HAVE:
     case MSG_SPREAD_WANT:
@@ -284,6 +289,7 @@ static void on_message(struct link *link, const struct msg *m)
     case MSG_SHARES_OK:
     case MSG_LIST_OK:
     case MSG_FETCH_OK:
+    case MSG_CONNECT_OK:
         if (!ask_on_answer(link, m))
             link->core->refused_messages++; /* late, or never asked for */
         break;

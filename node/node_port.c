@@ -162,6 +162,38 @@ static void port_send_cancel(void *self, struct send *s, int code)
         bulk_send_cancel(node->bulk, s, code);
 }
 
+static void duplex_refused(void *data)
+{
+    struct duplex *d = data;
+    fault_set(&d->fault, ERR_UNSUPPORTED, "this node cannot make byte streams");
+    d->done(d);
+}
+
+static void port_duplex_start(void *self, struct duplex *d)
+{
+    loop_post(((struct weft_node *)self)->loop, duplex_refused, d);
+}
+
+static void port_duplex_confirm(void *self, struct duplex *d, const struct msg_fetch_ok *answer)
+{
+    (void)self;
+    (void)d;
+    (void)answer;
+}
+
+static void port_duplex_go(void *self, struct duplex *d)
+{
+    (void)self;
+    (void)d;
+}
+
+static void port_duplex_cancel(void *self, struct duplex *d, int code)
+{
+    (void)self;
+    (void)d;
+    (void)code;
+}
+
 size_t node_addresses(void *arg, struct addr *out, size_t max)
 {
     return places_addresses(((struct weft_node *)arg)->udp, out, max);
@@ -234,6 +266,10 @@ void node_port(struct weft_node *node)
         .send_start = port_send_start,
         .send_go = port_send_go,
         .send_cancel = port_send_cancel,
+        .duplex_start = port_duplex_start,
+        .duplex_confirm = port_duplex_confirm,
+        .duplex_go = port_duplex_go,
+        .duplex_cancel = port_duplex_cancel,
         .reply = port_reply,
         .unread = port_unread,
         .describe = node_describe,

@@ -127,12 +127,15 @@ void pipe_heard(struct pipe *pipe, const struct peer *origin, const struct tag *
 /* ---- byte streams (connect.c) */
 
 void connect_on_request(struct link *link, const struct msg *m); /* CONNECT */
+void connect_on_cancel(struct link *link, const struct msg *m);  /* CANCEL, of a CONNECT's number; others' pass it by */
 void connects_free(struct core *core);
-/* pipes.c: somebody wants a stream to this pipe's reader, who will accept or refuse (rows "accept", "refuse"). ERR_FULL when
- * one is being offered or is on already. */
+/* pipes.c: shows the reader of a pipe that somebody wants a stream; it will accept or refuse (rows "accept", "refuse"). A pipe
+ * has one offer or stream at a time, which connect.c sees to. */
 int pipe_offer(struct pipe *pipe, const struct peer *from, uint64_t number);
-/* The reader's answer to the offer of that number. */
+/* The reader's answer to the offer of that number; one that is not, or no longer, on offer to this client is passed over. */
 void connect_accepted(struct core *core, uint64_t number, uint64_t client);
-void connect_refused(struct core *core, uint64_t number, const struct fault *why);
+void connect_refused(struct core *core, uint64_t number, uint64_t client, const struct fault *why);
+/* The reader of a pipe is gone, or ends its call: offers to it are refused, its streams end. */
+void connect_release(struct core *core, const struct pipe *pipe);
 
 #endif

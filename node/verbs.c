@@ -304,23 +304,23 @@ static void resolve_rows(struct probe *p, const struct reached *r)
     struct row *row = row_new("pipe");
     peer_label(p->peer, label);
     if (row) {
-        struct peer *by = peers_find(core->peers, &r->binding.answered_by);
+        struct peer *by = peers_find(core->peers, &r->holder->answered_by);
         char name[2 * NAME_MAX_BYTES + 2];
         snprintf(name, sizeof name, "%s:%s", label, p->pipe);
         row_text(row, "pipe", name);
         row_text(row, "peer", label);
-        row_text(row, "id", id_text(&r->binding.holder.id).s);
+        row_text(row, "id", id_text(&r->holder->record.id).s);
         link_fields(row, r->link);
         if (by)
             peer_label(by, label);
         row_text(row, "answered_by", by ? label : core->config.name);
-        row_bool(row, "cached", r->binding.cached);
-        row_int(row, "elapsed_us", (int64_t)(r->binding.elapsed / 1000));
-        row_int(row, "expires_s", (int64_t)((r->binding.expires - core_now(core)) / SECOND));
+        row_bool(row, "cached", r->binding->cached);
+        row_int(row, "elapsed_us", (int64_t)(r->binding->elapsed / 1000));
+        row_int(row, "expires_s", (int64_t)((r->holder->expires - core_now(core)) / SECOND));
     }
     call_row(p->call, row);
-    for (size_t i = 0; i < r->binding.count; i++) {
-        const struct endpoint *e = &r->binding.endpoint[i];
+    for (size_t i = 0; i < r->holder->count; i++) {
+        const struct endpoint *e = &r->holder->endpoint[i];
         row = row_new("endpoint");
         if (!row)
             continue;
@@ -421,6 +421,7 @@ static const struct {
     {"share", verb_share},     {"untrust", verb_untrust},
     {"ls", verb_ls},           {"get", verb_get},
     {"unshare", verb_unshare}, {"pipe-resolve", verb_pipe_resolve},
+    {"pipe-connect", verb_pipe_connect},
 };
 
 static void begin(struct core *core, uint64_t client, const struct row *row, verb_start *start)
