@@ -92,14 +92,19 @@ static int encode_cancel(struct weft *weft)
     return err;
 }
 
-static int open_weft(const char *given, struct weft *weft, struct fault *fault)
+int client_dial(const char *given, struct fault *fault)
 {
     struct home home;
-    int err = open_home(given, false, &home, fault);
-    if (err)
-        return err;
-    weft->fd = control_connect(&home, fault);
+    if (open_home(given, false, &home, fault) != 0)
+        return -1;
+    int fd = control_connect(&home, fault);
     home_close(&home);
+    return fd;
+}
+
+static int open_weft(const char *given, struct weft *weft, struct fault *fault)
+{
+    weft->fd = client_dial(given, fault);
     if (weft->fd < 0)
         return (int)fault->code;
     return encode_cancel(weft) == 0 ? 0 : fault_set(fault, ERR_NOMEM, "out of memory");
@@ -141,26 +146,51 @@ void weft_cancel(struct weft *weft)
 
 /* ---- calls */
 
-static int lost(struct fault *fault)
+int client_lost(struct fault *fault)
 {
     return fault_set(fault, ERR_NO_NODE, "the node ended before it had answered; is it still up? 'weft status' tells");
 }
 
-static int send_request(struct weft *weft, const struct row *request, struct fault *fault)
+static ssize_t send_packet(int control, const void *bytes, size_t n, const int fd[2])
 {
+    union {
+        struct cmsghdr head;
+        char b[CMSG_SPACE(2 * sizeof(int))];
+    } rights = {.head = {.cmsg_len = CMSG_LEN(2 * sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}};
+    struct iovec bytes_of = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = n};
+    struct msghdr m = {.msg_iov = &bytes_of, .msg_iovlen = 1};
+    ssize_t sent;
+    if (fd) {
+        memcpy(CMSG_DATA(&rights.head), fd, 2 * sizeof(int));
+        m.msg_control = rights.b;
+        m.msg_controllen = sizeof rights.b;
+    }
+    do
+        sent = sendmsg(control, &m, MSG_NOSIGNAL);
+    while (sent < 0 && errno == EINTR);
+    return sent;
+}
+
+int client_send(int control, const struct row *row, uint64_t seq, const int fd[2], struct fault *fault)
+{
+    uint8_t buf[ROW_BYTES];
     size_t n;
-    int err = row_encode(request, ++weft->seq, weft->buf, sizeof weft->buf, &n);
+    int err = row_encode(row, seq, buf, sizeof buf, &n);
     if (err)
         return fault_set(fault, err, "the request is too long: at most %d bytes", ROW_BYTES);
-    ssize_t sent;
-    do
-        sent = send(weft->fd, weft->buf, n, MSG_NOSIGNAL);
-    while (sent < 0 && errno == EINTR);
-    if (sent < 0)
-        return lost(fault);
-    if (atomic_load(&weft->cancelled))
+    if (send_packet(control, buf, n, fd) >= 0)
+        return 0;
+    if (errno == EBADF || errno == ETOOMANYREFS)
+        return fault_set(fault, ERR_USAGE, "these two descriptors cannot be passed to the node");
+    return errno == EAGAIN ? fault_set(fault, ERR_FULL, "the node does not read what it is sent") : client_lost(fault);
+}
+
+static int send_request(struct weft *weft, const struct row *request, const int fd[2], struct fault *fault)
+{
+    int err = client_send(weft->fd, request, ++weft->seq, fd, fault);
+    if (!err && atomic_load(&weft->cancelled))
         weft_cancel(weft); /* it may have come before the request, to which it would not have been about anything */
-    return 0;
+    return err;
 }
 
 /* The next row of the answer to the latest request; rows of earlier ones are passed over. */
@@ -172,7 +202,7 @@ static int receive_row(struct weft *weft, struct row **row, struct fault *fault)
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
-            return lost(fault);
+            return client_lost(fault);
         if ((size_t)n > ROW_BYTES || row_decode(weft->buf, (size_t)n, &seq, row) != 0)
             return fault_set(fault, ERR_MALFORMED, "the node's answer cannot be read; is it of another version?");
         if (seq == weft->seq)
@@ -181,7 +211,7 @@ static int receive_row(struct weft *weft, struct row **row, struct fault *fault)
     }
 }
 
-static int error_row(const struct row *row, struct fault *fault)
+int client_error(const struct row *row, struct fault *fault)
 {
     int code = err_from_name(row_get_text(row, "code", ""));
     return fault_set(fault, code ? code : ERR_IO, "%s", row_get_text(row, "text", "the node does not say why"));
@@ -192,7 +222,7 @@ static int take_row(const struct row *row, weft_on_row *on_row, void *arg, bool 
 {
     *end = strcmp(row_kind(row), "done") == 0;
     if (strcmp(row_kind(row), "error") == 0)
-        return error_row(row, fault);
+        return client_error(row, fault);
     if (on_row)
         on_row(arg, row_shown(row));
     return 0;
@@ -206,21 +236,27 @@ static void await_end(struct weft *weft)
         ;
 }
 
+int client_call(struct weft *weft, const struct row *request, const int fd[2], weft_on_row *on_row, void *arg,
+                struct fault *fault)
+{
+    bool end = false;
+    int err = send_request(weft, request, fd, fault);
+    while (!err && !end) {
+        struct row *row = NULL;
+        err = receive_row(weft, &row, fault);
+        if (err)
+            break;
+        err = take_row(row, on_row, arg, &end, fault);
+        row_free(row);
+    }
+    if (!err && strcmp(row_kind(request), "down") == 0)
+        await_end(weft);
+    atomic_store(&weft->cancelled, false);
+    return err;
+}
+
 int weft_call(struct weft *weft, const struct weft_row *request, weft_on_row *on_row, void *arg, struct weft_error *error)
 {
     struct fault fault = {0};
-    bool end = false;
-    int err = send_request(weft, row_of(request), &fault);
-    while (!err && !end) {
-        struct row *row = NULL;
-        err = receive_row(weft, &row, &fault);
-        if (err)
-            break;
-        err = take_row(row, on_row, arg, &end, &fault);
-        row_free(row);
-    }
-    if (!err && strcmp(weft_row_kind(request), "down") == 0)
-        await_end(weft);
-    atomic_store(&weft->cancelled, false);
-    return err ? error_of(&fault, error) : 0;
+    return client_call(weft, row_of(request), NULL, on_row, arg, &fault) ? error_of(&fault, error) : 0;
 }
