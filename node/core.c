@@ -175,6 +175,8 @@ void core_free(struct core *core)
     links_fini(core);
     dial_fini(core);
     gossip_fini(core);
+    channel_out_free(core);
+    channel_in_free(core);
     spread_free(core);
     files_free(core);
     shares_free(core);
@@ -280,6 +282,13 @@ static void on_message(struct link *link, const struct msg *m)
         connect_on_cancel(link, m);
         break;
     case MSG_CONNECT: connect_on_request(link, m); break;
+    case MSG_OPEN: channel_in_on_open(link, m); break;
+    case MSG_DATA: channel_in_on_data(link, m); break;
+    case MSG_ACK: channel_out_on_ack(link, m); break;
+    case MSG_CLOSE: /* each side takes what is about a channel of its own */
+        channel_out_on_close(link, m);
+        channel_in_on_close(link, m);
+        break;
     case MSG_SPREAD:
     case MSG_SPREAD_HAVE:
     case MSG_SPREAD_WANT:
@@ -326,6 +335,13 @@ static void refuse(struct link *link, const struct msg *m, int err)
     }
 }
 
+/* Is it one of the messages that flow in numbers? Told from its first bytes, so that too many cost no decoding. */
+static bool flows(const uint8_t *bytes, size_t n)
+{
+    return n > 1 && bytes[0] >= 0x90 && bytes[0] <= 0x9f &&
+           (bytes[1] == MSG_DATA || bytes[1] == MSG_ACK || (bytes[1] >= MSG_SPREAD && bytes[1] <= MSG_SPREAD_PRUNE));
+}
+
 void core_message(struct core *core, link_no no, const void *bytes, size_t n)
 {
     struct link *link = link_find(core, no);
@@ -333,7 +349,8 @@ void core_message(struct core *core, link_no no, const void *bytes, size_t n)
     if (!link || core->stopping)
         return;
     link->heard_at = core_now(core);
-    int err = bucket_take(&link->messages, link->heard_at) ? msg_decode(bytes, n, m) : ERR_LIMIT;
+    struct bucket *bucket = flows(bytes, n) ? &link->data : &link->messages;
+    int err = bucket_take(bucket, link->heard_at) ? msg_decode(bytes, n, m) : ERR_LIMIT;
     if (err)
         refuse(link, m, err);
     else

@@ -113,7 +113,7 @@ bool ask_on_answer(struct link *link, const struct msg *m);
 /* ---- reaching a pipe */
 
 struct reached {
-    struct link *link;                    /* NULL: failed */
+    struct link *link;                    /* NULL when failed, and when the holder is this very node */
     const struct binding_holder *holder;  /* whose link it is; NULL when failed */
     const struct binding_result *binding; /* how it was found; borrowed for the call */
     struct fault fault;

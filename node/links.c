@@ -132,6 +132,7 @@ struct link *link_new(struct core *core, link_no no, struct peer *peer)
     link->opened_at = link->heard_at = link->used_at = core_now(core);
     state_init(&link->state, &link_table, LINK_DIALLING);
     bucket_init(&link->messages, LINK_MESSAGES_PER_S, 2 * LINK_MESSAGES_PER_S, link->opened_at);
+    bucket_init(&link->data, LINK_DATA_PER_S, 2 * LINK_DATA_PER_S, link->opened_at);
     bucket_init(&link->records, LINK_RECORDS_PER_S, 4 * GOSSIP_RECORDS_MAX, link->opened_at);
     if (peer)
         peer->busy++;
@@ -180,6 +181,8 @@ static void link_ended(struct link *link)
     ask_link_lost(core, link);
     files_link_lost(core, link);
     spread_link_lost(core, link);
+    channel_out_link_lost(core, link);
+    channel_in_link_lost(core, link);
     link_free(link);
     if (race)
         race_lost_runner(race);
