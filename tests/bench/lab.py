@@ -6,7 +6,9 @@ away processes, mounts and devices with the namespaces. Where no namespaces can 
 loopback and the data is in /dev/shm, and the output says so.
 """
 
+import datetime
 import os
+import platform
 import shutil
 import signal
 import subprocess
@@ -162,3 +164,15 @@ class Lab:
                 out.write(bytes(1 << 20))
         os.remove(warm)
         return path
+
+
+def machine():
+    """What the figures were measured on."""
+    with open("/proc/cpuinfo") as rows:
+        models = [row.split(":", 1)[1].strip() for row in rows if row.startswith("model name")]
+    return {
+        "cpu": models[0] if models else platform.machine(),
+        "cores": os.cpu_count(),
+        "kernel": platform.release(),
+        "date": datetime.date.today().isoformat(),
+    }
