@@ -91,15 +91,15 @@ static void answer_no(struct msg *m)
 
 static void answer(struct msg *m)
 {
-    struct msg_answer *a = &m->answer;
+    struct pipe_holder *h = m->answer.holder;
     answer_no(m);
-    a->found = true;
-    a->incarnation = 1700000000;
-    a->life_s = 60;
-    record_fill(&a->holder, "record");
-    a->endpoint_count = 2;
-    a->endpoint[0] = (struct endpoint){TRANSPORT_TCP, "tcp://192.168.1.4:49160", "eth0", 0};
-    a->endpoint[1] = (struct endpoint){TRANSPORT_IPC, "ipc:///run/weft/node", "", UINT64_MAX};
+    m->answer.holder_count = 2;
+    h[0] = (struct pipe_holder){.incarnation = 1700000000, .life_s = 60, .endpoint_count = 2};
+    h[0].endpoint[0] = (struct endpoint){TRANSPORT_TCP, "tcp://192.168.1.4:49160", "eth0", 0};
+    h[0].endpoint[1] = (struct endpoint){TRANSPORT_IPC, "ipc:///run/weft/node", "", UINT64_MAX};
+    record_fill(&h[0].record, "record");
+    h[1] = (struct pipe_holder){.rank = 200, .incarnation = INT64_MAX, .life_s = 3600};
+    record_fill(&h[1].record, "other");
 }
 
 static void shares(struct msg *m)
@@ -172,6 +172,138 @@ static void cancel(struct msg *m)
     m->cancel.request = 7;
 }
 
+/* ---- pipes */
+
+static void register_own(struct msg *m)
+{
+    struct msg_register *reg = &m->registered;
+    reg->life_s = LEASE_LIFE_MAX_S;
+    reg->count = 2;
+    tag_fill(&reg->pipe[0].pipe, 0xb0);
+    reg->pipe[1] = (struct registered_pipe){.type = PIPE_PROPAGATE, .transport = TRANSPORT_WS, .rank = 255};
+    tag_fill(&reg->pipe[1].pipe, 0xb1);
+}
+
+static void register_for(struct msg *m)
+{
+    record_fill(&m->registered.holder, "record");
+}
+
+static void register_ok(struct msg *m)
+{
+    m->registered_ok = (struct msg_register_ok){.life_s = 120, .kept = LOCAL_PIPES_MAX};
+}
+
+static void open_channel(struct msg *m)
+{
+    tag_fill(&m->open.pipe, 0xb0);
+    tag_fill(&m->open.channel, 0xe0);
+    m->open.seq = 1;
+    memset(m->open.key, 0xe1, sizeof m->open.key);
+}
+
+static void open_ok(struct msg *m)
+{
+    m->open_ok = (struct msg_open_ok){.seq = 1, .credit = PIPE_CREDIT_BYTES, .lease_ms = PIPE_LEASE_MS};
+}
+
+static void data(struct msg *m)
+{
+    static const uint8_t two[] = {0, 0, 0, 5, 'h', 'e', 'l', 'l', 'o', 0, 0, 0, 0};
+    tag_fill(&m->data.channel, 0xe0);
+    m->data.seq = 1000;
+    m->data.stamp = INT64_MAX;
+    m->data.again = true;
+    m->data.batch = (struct batch){.bytes = two, .n = sizeof two, .count = 2};
+}
+
+static void data_empty(struct msg *m)
+{
+    tag_fill(&m->data.channel, 0xe0);
+    m->data.seq = INT64_MAX;
+}
+
+static void ack(struct msg *m)
+{
+    tag_fill(&m->ack.channel, 0xe0);
+    m->ack.seq = 1002;
+    m->ack.credit = INT64_MAX;
+    m->ack.stamp = 123456789;
+}
+
+static void close_channel(struct msg *m)
+{
+    tag_fill(&m->close.channel, 0xe0);
+    m->close.seq = 1002;
+    m->close.reason = CLOSE_RELEASED;
+}
+
+static void spread(struct msg *m)
+{
+    struct msg_spread *s = &m->spread;
+    tag_fill(&s->pipe, 0xb0);
+    tag_fill(&s->id, 0xf0);
+    id_fill(&s->origin, 1);
+    s->hops = SPREAD_HOPS_MAX;
+    s->visited_count = 2;
+    id_fill(&s->visited[0], 1);
+    id_fill(&s->visited[1], 2);
+    s->bytes = (const uint8_t *)"hello";
+    s->len = 5;
+    memset(s->signature, 0xf1, sizeof s->signature);
+}
+
+static void spread_want(struct msg *m)
+{
+    tag_fill(&m->spread_ids.pipe, 0xb0);
+    m->spread_ids.count = 1;
+    tag_fill(&m->spread_ids.id[0], 0xf0);
+}
+
+static void spread_have(struct msg *m)
+{
+    spread_want(m);
+    m->spread_ids.count = 2;
+    tag_fill(&m->spread_ids.id[1], 0xf2);
+}
+
+static void spread_prune(struct msg *m)
+{
+    tag_fill(&m->spread_ids.pipe, 0xb0);
+}
+
+static void connect_stream(struct msg *m)
+{
+    struct reception_info *info = &m->connect.reception;
+    tag_fill(&m->connect.pipe, 0xb0);
+    tag_fill(&info->id, 0xd0);
+    memset(info->key, 0xe1, sizeof info->key);
+    info->streams = 2;
+    info->limit = INT64_MAX;
+    info->deadline_s = RECEPTION_DEADLINE_S;
+    info->addr_count = 1;
+    info->addr[0] = addr4;
+}
+
+static void connect_ok(struct msg *m)
+{
+    m->connect_ok.streams = 2;
+}
+
+static void pipes(struct msg *m)
+{
+    tag_fill(&m->pipes.pipe, 0xb0);
+    strcpy(m->pipes.after, "log");
+}
+
+static void pipes_ok(struct msg *m)
+{
+    m->pipes_ok.more = true;
+    m->pipes_ok.count = 2;
+    m->pipes_ok.pipe[0] = (struct pipe_info){"logs", PIPE_UNICAST, TRANSPORT_ANY, false, 0};
+    m->pipes_ok.pipe[1] = (struct pipe_info){"news", PIPE_PROPAGATE, TRANSPORT_TCP, true, 9};
+}
+
 static const struct {
     const char *name;
     enum msg_type type;
@@ -199,6 +331,23 @@ static const struct {
     {"fetch_ok", MSG_FETCH_OK, 7, fetch_ok},
     {"fetch_ok_listen", MSG_FETCH_OK, 7, fetch_ok_listen},
     {"cancel", MSG_CANCEL, 0, cancel},
+    {"register", MSG_REGISTER, 7, register_own},
+    {"register_for", MSG_REGISTER, 7, register_for},
+    {"register_ok", MSG_REGISTER_OK, 7, register_ok},
+    {"open", MSG_OPEN, 7, open_channel},
+    {"open_ok", MSG_OPEN_OK, 7, open_ok},
+    {"data", MSG_DATA, 0, data},
+    {"data_empty", MSG_DATA, 0, data_empty},
+    {"ack", MSG_ACK, 0, ack},
+    {"close", MSG_CLOSE, 0, close_channel},
+    {"spread", MSG_SPREAD, 0, spread},
+    {"spread_have", MSG_SPREAD_HAVE, 0, spread_have},
+    {"spread_want", MSG_SPREAD_WANT, 0, spread_want},
+    {"spread_prune", MSG_SPREAD_PRUNE, 0, spread_prune},
+    {"connect", MSG_CONNECT, 7, connect_stream},
+    {"connect_ok", MSG_CONNECT_OK, 7, connect_ok},
+    {"pipes", MSG_PIPES, 7, pipes},
+    {"pipes_ok", MSG_PIPES_OK, 7, pipes_ok},
 };
 
 const char *msg_sample_name(size_t i)

@@ -13,8 +13,8 @@ struct msg_buffers {
     } wire, other;
 };
 
-#define MSG_SAMPLES 21
-#define MSG_SAMPLE_LISTS 8 /* lists in all of them together that may have one item less */
+#define MSG_SAMPLES 38
+#define MSG_SAMPLE_LISTS 14 /* lists in all of them together that may have one item less */
 
 /* The name of the i-th: that of its file tests/golden/msg/NAME.hex. */
 const char *msg_sample_name(size_t i);
@@ -24,7 +24,7 @@ void msg_sample(const char *name, struct msg *m);
 /* The same, encoded into b->wire. */
 void msg_sample_encode(const char *name, struct msg_buffers *b);
 
-/* Decodes from memory of exactly that size, so that a read behind its end is seen. Names in `m` are gone afterwards. */
+/* Decodes from memory of exactly that size, so that a read behind its end is seen. What `m` borrows is gone afterwards. */
 int msg_decode_exactly(const struct msg_wire *wire, size_t n, struct msg *m);
 
 /* Group set-up and tear-down: *state is a struct msg_buffers. */

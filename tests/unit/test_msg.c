@@ -88,7 +88,7 @@ static void an_unknown_type_can_be_refused_by_its_number(void **state)
     } cases[] = {
         {"92 63 07", ERR_UNSUPPORTED, 99, 7},
         {"94 63 07 c0 91 01", ERR_UNSUPPORTED, 99, 7},
-        {"92 13 00", ERR_UNSUPPORTED, 19, 0},
+        {"92 22 00", ERR_UNSUPPORTED, 34, 0},
         {"92 cd ffff 07", ERR_UNSUPPORTED, 65535, 7},
         {"92 ce 00010000 07", ERR_LIMIT, 0, 0},
         {"92 00 07", ERR_MALFORMED, 0, 0},
@@ -155,6 +155,88 @@ static void a_full_page_fits_a_message(void **state)
     assert_int_equal(s->back.list_ok.count, LIST_ENTRIES_MAX);
 }
 
+static void assert_largest_fits(struct msg_buffers *s)
+{
+    assert_int_equal(msg_encode(&s->msg, s->wire.bytes, sizeof s->wire.bytes, &s->wire.n), 0);
+    assert_int_equal(msg_decode_exactly(&s->wire, s->wire.n, &s->back), 0);
+}
+
+static struct endpoint longest_endpoint(void)
+{
+    struct endpoint e = {.transport = TRANSPORT_IPC, .text = "ipc://", .scope = UINT64_MAX};
+    memset(e.text + strlen(e.text), 'a', sizeof e.text - 1 - strlen(e.text));
+    memset(e.iface, 'a', sizeof e.iface - 1);
+    return e;
+}
+
+static void the_largest_answer_fits_a_message(void **state)
+{
+    struct msg_buffers *s = *state;
+    struct pipe_holder h = {.rank = 255, .incarnation = INT64_MAX, .life_s = PIPE_ANSWER_LIFE_MAX_S};
+    h.record.len = RECORD_BYTES_MAX;
+    h.endpoint_count = PIPE_ENDPOINTS_MAX;
+    for (size_t i = 0; i < PIPE_ENDPOINTS_MAX; i++)
+        h.endpoint[i] = longest_endpoint();
+    s->msg = (struct msg){.type = MSG_ANSWER, .request = INT64_MAX};
+    s->msg.answer.holder_count = ANSWER_HOLDERS_MAX;
+    for (size_t i = 0; i < ANSWER_HOLDERS_MAX; i++)
+        s->msg.answer.holder[i] = h;
+    assert_largest_fits(s);
+    assert_int_equal(s->back.answer.holder_count, ANSWER_HOLDERS_MAX);
+}
+
+static void the_largest_register_and_pipes_ok_fit_a_message(void **state)
+{
+    struct msg_buffers *s = *state;
+    s->msg = (struct msg){.type = MSG_REGISTER, .request = INT64_MAX};
+    s->msg.registered.holder.len = RECORD_BYTES_MAX;
+    s->msg.registered.count = REGISTER_PIPES_MAX;
+    for (size_t i = 0; i < REGISTER_PIPES_MAX; i++)
+        s->msg.registered.pipe[i] = (struct registered_pipe){.type = PIPE_PROPAGATE, .transport = TRANSPORT_WS, .rank = 255};
+    assert_largest_fits(s);
+
+    s->msg = (struct msg){.type = MSG_PIPES_OK, .request = INT64_MAX};
+    s->msg.pipes_ok.count = PIPES_PAGE_MAX;
+    for (size_t i = 0; i < PIPES_PAGE_MAX; i++) {
+        s->msg.pipes_ok.pipe[i] = (struct pipe_info){.type = PIPE_PROPAGATE, .transport = TRANSPORT_WS, .rank = 255};
+        memset(s->msg.pipes_ok.pipe[i].name, 'a', NAME_MAX_BYTES);
+    }
+    assert_largest_fits(s);
+    assert_int_equal(s->back.pipes_ok.count, PIPES_PAGE_MAX);
+}
+
+/* A batch as full as it gets: BATCH_BYTES_MAX of messages without a byte, behind numbers at their longest. */
+static void the_largest_data_fits_a_message(void **state)
+{
+    struct msg_buffers *s = *state;
+    uint8_t *bytes = calloc(1, BATCH_BYTES_MAX);
+    s->msg = (struct msg){.type = MSG_DATA, .request = INT64_MAX};
+    assert_int_equal(batch_read(bytes, BATCH_BYTES_MAX, &s->msg.data.batch), 0);
+    s->msg.data.seq = INT64_MAX - s->msg.data.batch.count;
+    s->msg.data.stamp = INT64_MAX;
+    assert_largest_fits(s);
+    assert_int_equal(s->back.data.batch.count, BATCH_BYTES_MAX / BATCH_HEAD);
+    free(bytes);
+}
+
+static void the_largest_spread_fits_a_message(void **state)
+{
+    struct msg_buffers *s = *state;
+    uint8_t *bytes = calloc(1, SPREAD_BYTES_MAX);
+    s->msg = (struct msg){.type = MSG_SPREAD, .request = INT64_MAX};
+    s->msg.spread.hops = SPREAD_HOPS_MAX;
+    s->msg.spread.visited_count = QUERY_VISITED_MAX;
+    s->msg.spread.bytes = bytes;
+    s->msg.spread.len = SPREAD_BYTES_MAX;
+    assert_largest_fits(s);
+    free(bytes);
+
+    s->msg = (struct msg){.type = MSG_SPREAD_HAVE, .request = INT64_MAX};
+    s->msg.spread_ids.count = SPREAD_IDS_MAX;
+    assert_largest_fits(s);
+    assert_int_equal(s->back.spread_ids.count, SPREAD_IDS_MAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -166,6 +248,10 @@ int main(void)
         cmocka_unit_test(messages_end_at_their_size),
         cmocka_unit_test(s3_nothing_of_the_buffer_travels),
         cmocka_unit_test(a_full_page_fits_a_message),
+        cmocka_unit_test(the_largest_answer_fits_a_message),
+        cmocka_unit_test(the_largest_register_and_pipes_ok_fit_a_message),
+        cmocka_unit_test(the_largest_data_fits_a_message),
+        cmocka_unit_test(the_largest_spread_fits_a_message),
     };
     return cmocka_run_group_tests(tests, msg_buffers_new, msg_buffers_free);
 }

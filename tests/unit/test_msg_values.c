@@ -140,6 +140,14 @@ static const struct wrong wrongs[] = {
     NUMBER("list_ok", request, 0, ERR_MALFORMED),
     NUMBER("fetch", request, 0, ERR_MALFORMED),
     NUMBER("fetch_ok", request, 0, ERR_MALFORMED),
+    NUMBER("register", request, 0, ERR_MALFORMED),
+    NUMBER("register_ok", request, 0, ERR_MALFORMED),
+    NUMBER("open", request, 0, ERR_MALFORMED),
+    NUMBER("open_ok", request, 0, ERR_MALFORMED),
+    NUMBER("connect", request, 0, ERR_MALFORMED),
+    NUMBER("connect_ok", request, 0, ERR_MALFORMED),
+    NUMBER("pipes", request, 0, ERR_MALFORMED),
+    NUMBER("pipes_ok", request, 0, ERR_MALFORMED),
     NUMBER("hello", hello.record.len, 0, ERR_MALFORMED),
     NUMBER("bye", bye.reason, BYE_REASON_COUNT, ERR_LIMIT),
     NUMBER("records", records.record[1].len, 0, ERR_MALFORMED),
@@ -150,19 +158,17 @@ static const struct wrong wrongs[] = {
     NUMBER("query", query.transport, TRANSPORT_COUNT, ERR_LIMIT),
     NUMBER("query", query.hops, QUERY_HOPS_MAX + 1, ERR_LIMIT),
     NUMBER("answer", answer.type, PIPE_TYPE_COUNT, ERR_LIMIT),
-    NUMBER("answer", answer.incarnation, 1ull << 63, ERR_LIMIT),
-    NUMBER("answer", answer.life_s, PIPE_ANSWER_LIFE_MAX_S + 1, ERR_LIMIT),
-    NUMBER("answer", answer.holder.len, 0, ERR_MALFORMED),
-    NUMBER("answer", answer.found, false, ERR_MALFORMED), /* and yet a holder */
-    NUMBER("answer_no", answer.endpoint_count, 1, ERR_MALFORMED),
-    NUMBER("answer", answer.endpoint[0].transport, TRANSPORT_ANY, ERR_MALFORMED),
-    NUMBER("answer", answer.endpoint[0].transport, TRANSPORT_WS, ERR_MALFORMED),
-    NUMBER("answer", answer.endpoint[0].transport, TRANSPORT_COUNT, ERR_LIMIT),
-    TEXT("answer", answer.endpoint[0].text, "tcp://example.org:80"),
-    TEXT("answer", answer.endpoint[0].text, "tcp://*:*"),
-    TEXT("answer", answer.endpoint[0].text, ""),
-    TEXT("answer", answer.endpoint[1].text, "ipc:///tmp/a\nb"),
-    TEXT("answer", answer.endpoint[0].iface, "eth\x1b"),
+    NUMBER("answer", answer.holder[1].incarnation, 1ull << 63, ERR_LIMIT),
+    NUMBER("answer", answer.holder[1].life_s, PIPE_ANSWER_LIFE_MAX_S + 1, ERR_LIMIT),
+    NUMBER("answer", answer.holder[1].record.len, 0, ERR_MALFORMED),
+    NUMBER("answer", answer.holder[0].endpoint[0].transport, TRANSPORT_ANY, ERR_MALFORMED),
+    NUMBER("answer", answer.holder[0].endpoint[0].transport, TRANSPORT_WS, ERR_MALFORMED),
+    NUMBER("answer", answer.holder[0].endpoint[0].transport, TRANSPORT_COUNT, ERR_LIMIT),
+    TEXT("answer", answer.holder[0].endpoint[0].text, "tcp://example.org:80"),
+    TEXT("answer", answer.holder[0].endpoint[0].text, "tcp://*:*"),
+    TEXT("answer", answer.holder[0].endpoint[0].text, ""),
+    TEXT("answer", answer.holder[0].endpoint[1].text, "ipc:///tmp/a\nb"),
+    TEXT("answer", answer.holder[0].endpoint[0].iface, "eth\x1b"),
     TEXT("shares", shares.after, "-x"),
     TEXT("shares_ok", shares_ok.share[0].name, ""),
     TEXT("shares_ok", shares_ok.share[1].name, "a/b"),
@@ -199,6 +205,48 @@ static const struct wrong wrongs[] = {
     NUMBER("fetch_ok_listen", fetch_ok.addr[0].port, 0, ERR_MALFORMED),
     NUMBER("cancel", cancel.request, 0, ERR_MALFORMED),
     NUMBER("cancel", cancel.request, 1ull << 63, ERR_LIMIT),
+    NUMBER("register", registered.life_s, LEASE_LIFE_MAX_S + 1, ERR_LIMIT),
+    NUMBER("register", registered.pipe[0].type, PIPE_TYPE_COUNT, ERR_LIMIT),
+    NUMBER("register", registered.pipe[0].transport, TRANSPORT_COUNT, ERR_LIMIT),
+    NUMBER("register_ok", registered_ok.life_s, LEASE_LIFE_MAX_S + 1, ERR_LIMIT),
+    NUMBER("register_ok", registered_ok.kept, LOCAL_PIPES_MAX + 1, ERR_LIMIT),
+    NUMBER("open", open.seq, 0, ERR_MALFORMED),
+    NUMBER("open", open.seq, 1ull << 63, ERR_LIMIT),
+    NUMBER("open_ok", open_ok.seq, 0, ERR_MALFORMED),
+    NUMBER("open_ok", open_ok.seq, 1ull << 63, ERR_LIMIT),
+    NUMBER("open_ok", open_ok.credit, 1ull << 63, ERR_LIMIT),
+    NUMBER("open_ok", open_ok.lease_ms, PIPE_LEASE_MS + 1, ERR_LIMIT), /* s29: a binder sets none of the sender's times */
+    NUMBER("data", data.seq, 0, ERR_MALFORMED),
+    NUMBER("data", data.seq, INT64_MAX - 1, ERR_LIMIT), /* and two messages */
+    NUMBER("data", data.stamp, 1ull << 63, ERR_LIMIT),
+    NUMBER("data", data.batch.bytes, (uintptr_t) "\0\0\0\6hello\0\0\0\0", ERR_MALFORMED),
+    NUMBER("data", data.batch.bytes, (uintptr_t) "\0\0\0\5hello\0\0\0\1", ERR_MALFORMED),
+    NUMBER("data", data.batch.bytes, (uintptr_t) "\0\0\xc0\1hello\0\0\0\0", ERR_LIMIT),
+    NUMBER("data", data.batch.n, 12, ERR_MALFORMED),
+    NUMBER("data_empty", data.seq, 1ull << 63, ERR_LIMIT),
+    NUMBER("ack", ack.seq, 0, ERR_MALFORMED),
+    NUMBER("ack", ack.seq, 1ull << 63, ERR_LIMIT),
+    NUMBER("ack", ack.credit, 1ull << 63, ERR_LIMIT),
+    NUMBER("ack", ack.stamp, 1ull << 63, ERR_LIMIT),
+    NUMBER("close", close.seq, 0, ERR_MALFORMED),
+    NUMBER("close", close.seq, 1ull << 63, ERR_LIMIT),
+    NUMBER("close", close.reason, CLOSE_REASON_COUNT, ERR_LIMIT),
+    NUMBER("spread", spread.hops, SPREAD_HOPS_MAX + 1, ERR_LIMIT),
+    NUMBER("spread_have", spread_ids.count, 0, ERR_MALFORMED),
+    NUMBER("spread_want", spread_ids.count, 0, ERR_MALFORMED),
+    NUMBER("connect", connect.reception.streams, 1, ERR_MALFORMED),
+    NUMBER("connect", connect.reception.streams, 3, ERR_MALFORMED),
+    NUMBER("connect", connect.reception.limit, 1ull << 63, ERR_LIMIT),
+    NUMBER("connect", connect.reception.deadline_s, 0, ERR_MALFORMED),
+    NUMBER("connect_ok", connect_ok.streams, 1, ERR_MALFORMED),
+    NUMBER("connect_ok", connect_ok.streams, 3, ERR_MALFORMED),
+    TEXT("pipes", pipes.after, "a/b"),
+    TEXT("pipes_ok", pipes_ok.pipe[0].name, ""),
+    TEXT("pipes_ok", pipes_ok.pipe[1].name, "bob:logs"),
+    TEXT("pipes_ok", pipes_ok.pipe[1].name, "a\x1b[2J"),
+    NUMBER("pipes_ok", pipes_ok.pipe[0].type, PIPE_TYPE_COUNT, ERR_LIMIT),
+    NUMBER("pipes_ok", pipes_ok.pipe[0].transport, TRANSPORT_COUNT, ERR_LIMIT),
+    NUMBER("pipes_ok", pipes_ok.count, 0, ERR_MALFORMED), /* and yet more to come */
 };
 
 static void put(struct msg *m, const struct wrong *wrong)
@@ -299,9 +347,10 @@ static void lists_and_bytes_end_at_their_caps(void **state)
         {"error", 4, ERROR_TEXT_MAX},
         {"query", 9, QUERY_VISITED_MAX},
         {"query", 11, QUERY_VISITED_MAX},
-        {"answer", 9, RECORD_BYTES_MAX},
-        {"answer", 10, PIPE_ENDPOINTS_MAX},
-        {"answer", 14, IFACE_TEXT - 1},
+        {"answer", 6, ANSWER_HOLDERS_MAX},
+        {"answer", 11, RECORD_BYTES_MAX},
+        {"answer", 12, PIPE_ENDPOINTS_MAX},
+        {"answer", 16, IFACE_TEXT - 1},
         {"shares", 4, NAME_MAX_BYTES},
         {"shares_ok", 4, SHARES_PAGE_MAX},
         {"shares_ok", 6, NAME_MAX_BYTES},
@@ -311,6 +360,16 @@ static void lists_and_bytes_end_at_their_caps(void **state)
         {"fetch", 5, PATH_BYTES_MAX},
         {"fetch", 12, RECEPTION_ENDPOINTS_MAX},
         {"fetch_ok_listen", 4, RECEPTION_ENDPOINTS_MAX},
+        {"register_for", 3, RECORD_BYTES_MAX},
+        {"register", 5, REGISTER_PIPES_MAX},
+        {"spread", 7, QUERY_VISITED_MAX},
+        {"spread", 10, SPREAD_BYTES_MAX},
+        {"spread_have", 4, SPREAD_IDS_MAX},
+        {"spread_want", 4, SPREAD_IDS_MAX},
+        {"connect", 10, RECEPTION_ENDPOINTS_MAX},
+        {"pipes", 4, NAME_MAX_BYTES},
+        {"pipes_ok", 4, PIPES_PAGE_MAX},
+        {"pipes_ok", 6, NAME_MAX_BYTES},
     };
     struct msg_buffers *s = *state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
@@ -327,6 +386,19 @@ static void an_ip_has_four_or_sixteen_bytes(void **state)
     for (size_t n = 0; n <= ip.max; n++)
         assert_int_equal(err_of_length(*state, &ip, n), n == 4 || n == 16 ? 0 : ERR_MALFORMED);
     assert_int_equal(err_of_length(*state, &ip, ip.max + 1), ERR_LIMIT);
+}
+
+static void s22_a_batch_ends_at_its_cap(void **state)
+{
+    struct msg_buffers *s = *state;
+    uint8_t *bytes = calloc(1, BATCH_BYTES_MAX + BATCH_HEAD);
+    for (size_t over = 0; over < 2; over++) {
+        msg_sample("data", &s->msg);
+        s->msg.data.batch = (struct batch){.bytes = bytes, .n = BATCH_BYTES_MAX + over * BATCH_HEAD};
+        assert_int_equal(msg_encode(&s->msg, s->wire.bytes, sizeof s->wire.bytes, &s->wire.n), 0);
+        assert_int_equal(msg_decode_exactly(&s->wire, s->wire.n, &s->back), over ? ERR_LIMIT : 0);
+    }
+    free(bytes);
 }
 
 static void p26_entry_names_and_targets_end_at_their_caps(void **state)
@@ -357,6 +429,7 @@ int main(void)
         cmocka_unit_test(every_field_out_of_its_range_is_refused),
         cmocka_unit_test(lists_and_bytes_end_at_their_caps),
         cmocka_unit_test(an_ip_has_four_or_sixteen_bytes),
+        cmocka_unit_test(s22_a_batch_ends_at_its_cap),
         cmocka_unit_test(p26_entry_names_and_targets_end_at_their_caps),
     };
     return cmocka_run_group_tests(tests, msg_buffers_new, msg_buffers_free);
