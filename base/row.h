@@ -31,6 +31,9 @@ void row_bool(struct row *row, const char *name, bool v);
 void row_int(struct row *row, const char *name, int64_t v);
 void row_text(struct row *row, const char *name, const char *text);
 void row_data(struct row *row, const char *name, const void *bytes, size_t n);
+/* As row_data, but the bytes stay the caller's and must outlive the row: for a long field of a row that is sent and freed at
+ * once. They need not be terminated. */
+void row_data_borrowed(struct row *row, const char *name, const void *bytes, size_t n);
 
 /* Getters find the n-th field of a name (from 0) and return a fallback when it is missing or of another type. Text is
  * borrowed from the row and terminated; data is terminated too, behind its end. */

@@ -145,6 +145,29 @@ static void p25_text_that_is_not_utf8_becomes_data(void **unused)
     row_free(row);
 }
 
+static void borrowed_data_is_not_copied_until_it_is_encoded(void **unused)
+{
+    (void)unused;
+    static uint8_t big[57344], buf[ROW_BYTES];
+    size_t n, len;
+    uint64_t seq;
+    struct row *row = row_new("batch"), *back;
+    memset(big, 'x', sizeof big);
+    row_int(row, "before", 1);
+    row_data_borrowed(row, "batch", big, sizeof big);
+    row_data_borrowed(row, "none", NULL, 0);
+    row_data_borrowed(NULL, "batch", big, sizeof big);
+    assert_ptr_equal(row_get_bytes(row, "batch", &n), big);
+    assert_int_equal(n, sizeof big);
+    big[0] = 'a';
+    assert_int_equal(row_encode(row, 1, buf, sizeof buf, &len), 0);
+    row_free(row);
+    assert_int_equal(row_decode(buf, len, &seq, &back), 0);
+    assert_memory_equal(row_get_bytes(back, "batch", &n), big, sizeof big);
+    assert_int_equal(row_get_bytes(back, "batch", &n)[n], 0);
+    row_free(back);
+}
+
 /* Borrowed text stays where it is while fields are added. */
 static void borrowed_text_does_not_move(void **unused)
 {
@@ -269,6 +292,7 @@ int main(void)
         cmocka_unit_test(no_row_takes_anything),
         cmocka_unit_test(p25_text_that_is_not_utf8_becomes_data),
         cmocka_unit_test(borrowed_text_does_not_move),
+        cmocka_unit_test(borrowed_data_is_not_copied_until_it_is_encoded),
         cmocka_unit_test(p45_a_row_is_bounded),
         cmocka_unit_test(encoding_without_room_fails),
         cmocka_unit_test(every_truncation_is_malformed),
