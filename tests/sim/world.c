@@ -134,11 +134,16 @@ const struct node_id *world_id(struct world *w, size_t node)
     return &w->nodes[node]->identity.id;
 }
 
+void world_roles(struct world *w, size_t node, uint32_t roles)
+{
+    w->nodes[node]->roles = roles;
+}
+
 void world_start(struct world *w, size_t number)
 {
     struct sim_node *node = w->nodes[number];
     assert(!node->up);
-    struct core_config config = {.identity = &node->identity, .incarnation = ++node->incarnation};
+    struct core_config config = {.identity = &node->identity, .roles = node->roles, .incarnation = ++node->incarnation};
     memcpy(config.name, node->name, sizeof config.name);
     node->life++;
     node->up = true;

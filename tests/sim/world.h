@@ -27,6 +27,8 @@ uint64_t world_random(struct world *w);
 
 /* Adds a node, not yet started: its number. */
 size_t world_add(struct world *w, const char *name);
+/* ROLE_RELAY, ROLE_HUB: from its next start on. */
+void world_roles(struct world *w, size_t node, uint32_t roles);
 void world_start(struct world *w, size_t node);
 /* Stops in an orderly way (goodbyes), or at once and without a word. It can be started again, with a later incarnation. */
 void world_stop(struct world *w, size_t node);

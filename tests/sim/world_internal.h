@@ -42,6 +42,7 @@ struct sim_node {
     struct event **held; /* what happened to it while frozen */
     size_t held_count;
     uint64_t life, incarnation, next_inbound;
+    uint32_t roles;
     char name[NAME_MAX_BYTES + 1];
     struct identity identity;
     struct core *core;
