@@ -78,7 +78,7 @@
 #define LINK_DATA_PER_S 8000         /* DATA, ACK and SPREAD messages from one link; a burst of twice that */
 #define SPREAD_BYTES_MAX 32768       /* one message of a propagate pipe */
 #define SPREAD_IDS_MAX 64
-#define SPREAD_HOPS_MAX 16
+#define SPREAD_HOPS_MAX 32        /* a tree in the graph of 512 nodes, whose diameter is 10, is at most 20 deep */
 #define SPREAD_SEEN_MAX 8192      /* ids in the filter of duplicates, the oldest goes first */
 #define SPREAD_KEEP (60 * SECOND) /* an id is remembered */
 #define PIPES_PAGE_MAX 128        /* in one PIPES answer */

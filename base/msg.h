@@ -47,8 +47,8 @@ enum msg_type {
     MSG_CLOSE,        /* either: this channel ends here */
     MSG_SPREAD,       /* a message of a propagate pipe */
     MSG_SPREAD_HAVE,  /* ids of such messages that could be asked for */
-    MSG_SPREAD_WANT,  /* send me this one, and further ones */
-    MSG_SPREAD_PRUNE, /* send me ids only, no messages, of this pipe */
+    MSG_SPREAD_WANT,  /* send me these, and all further ones */
+    MSG_SPREAD_PRUNE, /* send me no messages, or not even ids */
     MSG_CONNECT,      /* a byte stream: the caller's reception object */
     MSG_CONNECT_OK,   /* connected: data may flow both ways */
     MSG_PIPES,        /* to a `pipes` pipe: which pipes may I use? */
@@ -271,24 +271,28 @@ struct msg_close {
     enum close_reason reason;
 };
 
-/* ---- propagate pipes: see node/spread.h */
+/* ---- propagate pipes. An origin numbers its messages through all pipes and through its life: a message is named by origin,
+ * incarnation and number, and nobody else can make one of that name. See node/spread_tree.h. */
 
 struct msg_spread {
     struct tag pipe;
-    struct tag id; /* of the message, random */
     struct node_id origin;
+    uint64_t incarnation, number;
     uint8_t hops; /* how often it may still be passed on */
     uint8_t visited_count;
-    struct node_id visited[QUERY_VISITED_MAX];
-    uint16_t len;          /* at most SPREAD_BYTES_MAX */
-    const uint8_t *bytes;  /* decoded: into the message */
-    uint8_t signature[64]; /* of the origin, over pipe, id and bytes */
+    struct node_id visited[QUERY_VISITED_MAX]; /* on its way here */
+    uint16_t len;                              /* at most SPREAD_BYTES_MAX */
+    const uint8_t *bytes;                      /* decoded: into the message */
+    uint8_t signature[64];                     /* of the origin, over pipe, incarnation, number and bytes */
 };
 
-struct msg_spread_ids { /* HAVE; WANT (one or more); PRUNE (none) */
-    struct tag pipe;
+struct msg_spread_ids { /* HAVE; WANT, which may name none: then it is further ones that are wanted */
     uint8_t count;
     struct tag id[SPREAD_IDS_MAX];
+};
+
+struct msg_spread_prune {
+    bool ids; /* ids of further messages are still wanted */
 };
 
 /* ---- byte streams */
@@ -349,6 +353,7 @@ struct msg {
         struct msg_close close;
         struct msg_spread spread;
         struct msg_spread_ids spread_ids;
+        struct msg_spread_prune spread_prune;
         struct msg_connect connect;
         struct msg_fetch_ok connect_ok;
         struct msg_pipes pipes;

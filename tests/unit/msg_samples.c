@@ -242,8 +242,9 @@ static void spread(struct msg *m)
 {
     struct msg_spread *s = &m->spread;
     tag_fill(&s->pipe, 0xb0);
-    tag_fill(&s->id, 0xf0);
     id_fill(&s->origin, 1);
+    s->incarnation = 3;
+    s->number = INT64_MAX;
     s->hops = SPREAD_HOPS_MAX;
     s->visited_count = 2;
     id_fill(&s->visited[0], 1);
@@ -255,7 +256,6 @@ static void spread(struct msg *m)
 
 static void spread_want(struct msg *m)
 {
-    tag_fill(&m->spread_ids.pipe, 0xb0);
     m->spread_ids.count = 1;
     tag_fill(&m->spread_ids.id[0], 0xf0);
 }
@@ -267,9 +267,14 @@ static void spread_have(struct msg *m)
     tag_fill(&m->spread_ids.id[1], 0xf2);
 }
 
+static void spread_want_none(struct msg *m)
+{
+    m->spread_ids.count = 0;
+}
+
 static void spread_prune(struct msg *m)
 {
-    tag_fill(&m->spread_ids.pipe, 0xb0);
+    m->spread_prune.ids = true;
 }
 
 static void connect_stream(struct msg *m)
@@ -343,6 +348,7 @@ static const struct {
     {"spread", MSG_SPREAD, 0, spread},
     {"spread_have", MSG_SPREAD_HAVE, 0, spread_have},
     {"spread_want", MSG_SPREAD_WANT, 0, spread_want},
+    {"spread_want_none", MSG_SPREAD_WANT, 0, spread_want_none},
     {"spread_prune", MSG_SPREAD_PRUNE, 0, spread_prune},
     {"connect", MSG_CONNECT, 7, connect_stream},
     {"connect_ok", MSG_CONNECT_OK, 7, connect_ok},
