@@ -1,6 +1,7 @@
 /* Using a running node: the client's end of the control socket. See weft.h. */
 #include "client.h"
 #include "control.h"
+#include "packet.h"
 #include "rows.h"
 
 #include <errno.h>
@@ -151,26 +152,6 @@ int client_lost(struct fault *fault)
     return fault_set(fault, ERR_NO_NODE, "the node ended before it had answered; is it still up? 'weft status' tells");
 }
 
-static ssize_t send_packet(int control, const void *bytes, size_t n, const int fd[2])
-{
-    union {
-        struct cmsghdr head;
-        char b[CMSG_SPACE(2 * sizeof(int))];
-    } rights = {.head = {.cmsg_len = CMSG_LEN(2 * sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}};
-    struct iovec bytes_of = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = n};
-    struct msghdr m = {.msg_iov = &bytes_of, .msg_iovlen = 1};
-    ssize_t sent;
-    if (fd) {
-        memcpy(CMSG_DATA(&rights.head), fd, 2 * sizeof(int));
-        m.msg_control = rights.b;
-        m.msg_controllen = sizeof rights.b;
-    }
-    do
-        sent = sendmsg(control, &m, MSG_NOSIGNAL);
-    while (sent < 0 && errno == EINTR);
-    return sent;
-}
-
 int client_send(int control, const struct row *row, uint64_t seq, const int fd[2], struct fault *fault)
 {
     uint8_t buf[ROW_BYTES];
@@ -178,7 +159,7 @@ int client_send(int control, const struct row *row, uint64_t seq, const int fd[2
     int err = row_encode(row, seq, buf, sizeof buf, &n);
     if (err)
         return fault_set(fault, err, "the request is too long: at most %d bytes", ROW_BYTES);
-    if (send_packet(control, buf, n, fd) >= 0)
+    if (packet_send(control, buf, n, fd, 0) >= 0)
         return 0;
     if (errno == EBADF || errno == ETOOMANYREFS)
         return fault_set(fault, ERR_USAGE, "these two descriptors cannot be passed to the node");

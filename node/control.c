@@ -5,6 +5,8 @@
  * inside control_send: the core may be in the middle of its answer. */
 #include "control.h"
 
+#include "packet.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -31,6 +33,7 @@ struct client {
     uint64_t seq; /* of its latest request */
     struct packet *first, *last;
     size_t queued;
+    int passed[2]; /* passed along with its latest row that may bring any; -1: none, or taken */
     bool doomed;
 };
 
@@ -59,6 +62,7 @@ static void drop_queue(struct client *c)
 static void client_close(struct control *control, struct client *c)
 {
     drop_queue(c);
+    packet_close(c->passed);
     close(c->fd);
     c->fd = -1;
     control->config.gone(control->config.arg, c->number);
@@ -117,7 +121,7 @@ static void client_accept(struct control *control)
         close(fd);
         return;
     }
-    *c = (struct client){.fd = fd, .number = ++control->next};
+    *c = (struct client){.fd = fd, .number = ++control->next, .passed = {-1, -1}};
     if (poll_for(control, c, EPOLL_CTL_ADD, EPOLLIN) != 0) {
         close(fd);
         c->fd = -1;
@@ -126,18 +130,32 @@ static void client_accept(struct control *control)
 
 /* ---- rows in */
 
-/* One request. A packet that is no row ends the client: it is another program, or another weft. */
-static void take(struct control *control, struct client *c, size_t n)
+/* Which rows may bring descriptors: those that join two of them to a byte stream. */
+static bool joins(const struct row *row)
+{
+    return strcmp(row_kind(row), "pipe-connect") == 0 || strcmp(row_kind(row), "accept") == 0;
+}
+
+/* One request, with the descriptors that came along (takes). A packet that is no row ends the client: it is another program,
+ * or another weft. */
+static void take(struct control *control, struct client *c, size_t n, int fd[2])
 {
     struct row *row;
     uint64_t seq;
     if (n > ROW_BYTES || row_decode(control->buf, n, &seq, &row) != 0) {
         log_write(control->config.log, LOG_WARN, "control", "a client that sends no rows is dropped");
+        packet_close(fd);
         doom(control, c);
         return;
     }
     if (seq != 0) /* 0: about the request that runs, such as "cancel" */
         c->seq = seq;
+    if (joins(row)) {
+        packet_close(c->passed);
+        memcpy(c->passed, fd, sizeof c->passed);
+    } else {
+        packet_close(fd);
+    }
     control->config.request(control->config.arg, c->number, row);
     row_free(row);
 }
@@ -145,26 +163,25 @@ static void take(struct control *control, struct client *c, size_t n)
 static void client_read(struct control *control, struct client *c)
 {
     for (int i = 0; i < REQUESTS_AT_ONCE && !c->doomed; i++) {
-        ssize_t n = recv(c->fd, control->buf, sizeof control->buf, MSG_DONTWAIT);
-        if (n > 0)
-            take(control, c, (size_t)n);
-        else if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        int fd[2];
+        ssize_t n = packet_receive(c->fd, control->buf, sizeof control->buf, fd, MSG_DONTWAIT);
+        if (n > 0) {
+            take(control, c, (size_t)n, fd);
+        } else if (n < 0 && errno == EAGAIN) {
             return;
-        else
+        } else {
+            packet_close(fd);
             doom(control, c);
+        }
     }
 }
 
 /* ---- rows out */
 
 /* 0; ERR_FULL when the socket takes no more now; ERR_IO. */
-static int packet_send(int fd, const void *bytes, size_t n)
+static int try_send(int fd, const void *bytes, size_t n)
 {
-    ssize_t sent;
-    do
-        sent = send(fd, bytes, n, MSG_DONTWAIT | MSG_NOSIGNAL);
-    while (sent < 0 && errno == EINTR);
-    if (sent >= 0)
+    if (packet_send(fd, bytes, n, NULL, MSG_DONTWAIT) >= 0)
         return 0;
     return errno == EAGAIN || errno == ENOBUFS ? ERR_FULL : ERR_IO;
 }
@@ -173,7 +190,7 @@ static void client_write(struct control *control, struct client *c)
 {
     while (c->first) {
         struct packet *p = c->first;
-        int err = packet_send(c->fd, p->bytes, p->n);
+        int err = try_send(c->fd, p->bytes, p->n);
         if (err == ERR_FULL)
             return;
         if (err) {
@@ -229,7 +246,7 @@ void control_send(struct control *control, uint64_t number, const struct row *ro
         doom(control, c);
         return;
     }
-    err = c->first ? ERR_FULL : packet_send(c->fd, buf, n);
+    err = c->first ? ERR_FULL : try_send(c->fd, buf, n);
     if (err == ERR_FULL)
         enqueue(control, c, buf, n);
     else if (err)
@@ -240,6 +257,23 @@ size_t control_unread(struct control *control, uint64_t number)
 {
     const struct client *c = client_find(control, number);
     return c ? c->queued : 0;
+}
+
+bool control_brought(struct control *control, uint64_t number)
+{
+    const struct client *c = client_find(control, number);
+    return c && c->passed[0] >= 0;
+}
+
+bool control_take(struct control *control, uint64_t number, int fd[2])
+{
+    struct client *c = client_find(control, number);
+    fd[0] = fd[1] = -1;
+    if (!c || c->passed[0] < 0)
+        return false;
+    memcpy(fd, c->passed, sizeof c->passed);
+    c->passed[0] = c->passed[1] = -1;
+    return true;
 }
 
 bool control_waiting(const struct control *control)
@@ -338,6 +372,7 @@ void control_free(struct control *control)
     for (size_t i = 0; i < CLIENTS_MAX; i++)
         if (control->client[i].fd >= 0) {
             drop_queue(&control->client[i]);
+            packet_close(control->client[i].passed);
             close(control->client[i].fd);
         }
     if (control->epoll >= 0)

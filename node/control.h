@@ -38,6 +38,11 @@ void control_step(struct control *control);
 void control_send(struct control *control, uint64_t client, const struct row *row);
 /* Bytes that wait for a client to read. */
 size_t control_unread(struct control *control, uint64_t client);
+/* The two descriptors, in and out, that a client passed along with its latest row of kind "pipe-connect" or "accept": are there
+ * any, and taking them (gives; -1 twice when there are none). What is not taken is closed when the next such row comes, and
+ * when the client goes; descriptors that other rows bring are closed at once. */
+bool control_brought(struct control *control, uint64_t client);
+bool control_take(struct control *control, uint64_t client, int fd[2]);
 /* Are there rows that wait for a client to read? */
 bool control_waiting(const struct control *control);
 

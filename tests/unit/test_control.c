@@ -1,5 +1,6 @@
 /* The control socket: rows both ways, garbage, clients that do not read, too many clients, long paths, other users. */
 #include "control.h"
+#include "packet.h"
 #include "scratch.h"
 
 #include <fcntl.h>
@@ -342,6 +343,165 @@ static void another_user_is_refused(void **state)
     assert_int_equal(w->requests, 0);
 }
 
+/* ---- descriptors */
+
+/* A row with the first `count` of these, and its arrival. */
+static void say_with(struct world *w, int fd, const char *kind, const int *pass, unsigned count)
+{
+    uint8_t buf[256];
+    size_t n;
+    struct row *row = row_new(kind);
+    int before = w->requests;
+    union {
+        struct cmsghdr head;
+        char room[CMSG_SPACE(8 * sizeof(int))];
+    } rights = {.head = {.cmsg_len = CMSG_LEN(count * sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}};
+    assert_int_equal(row_encode(row, 1, buf, sizeof buf, &n), 0);
+    row_free(row);
+    memcpy(CMSG_DATA(&rights.head), pass, count * sizeof(int));
+    struct iovec content = {.iov_base = buf, .iov_len = n};
+    struct msghdr m = {.msg_iov = &content,
+                       .msg_iovlen = 1,
+                       .msg_control = rights.room,
+                       .msg_controllen = CMSG_SPACE(count * sizeof(int))};
+    assert_int_equal(sendmsg(fd, &m, MSG_NOSIGNAL), n);
+    while (w->requests == before)
+        step(w);
+}
+
+/* Two pipes whose inner ends are for passing: what becomes of those shows at the outer ones. */
+struct plumbing {
+    int pass[2], feed, drain;
+};
+
+static struct plumbing plumb(void)
+{
+    int in[2], out[2];
+    assert_int_equal(pipe2(in, O_CLOEXEC), 0);
+    assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+    return (struct plumbing){.pass = {in[0], out[1]}, .feed = in[1], .drain = out[0]};
+}
+
+/* Are the inner ends closed everywhere? */
+static bool is_dry(const struct plumbing *p)
+{
+    struct pollfd feed = {.fd = p->feed, .events = POLLOUT}, drain = {.fd = p->drain, .events = POLLIN};
+    poll(&feed, 1, 0);
+    poll(&drain, 1, 0);
+    return (feed.revents & POLLERR) != 0 && (drain.revents & POLLHUP) != 0;
+}
+
+static void dismantle(struct plumbing *p)
+{
+    close(p->feed);
+    close(p->drain);
+}
+
+static void pipe_descriptors_come_with_the_rows_that_may_bring_them(void **state)
+{
+    struct world *w = *state;
+    int fd = dial(w), got[2];
+    char byte = 0;
+    const char *const may[] = {"pipe-connect", "accept"};
+    for (int i = 0; i < 2; i++) {
+        struct plumbing p = plumb();
+        say_with(w, fd, may[i], p.pass, 2);
+        packet_close(p.pass);
+        assert_false(is_dry(&p));
+        assert_true(control_brought(w->control, w->client));
+        assert_true(control_take(w->control, w->client, got));
+        assert_false(control_brought(w->control, w->client));
+        assert_int_equal(fcntl(got[0], F_GETFD), FD_CLOEXEC);
+        assert_int_equal(fcntl(got[1], F_GETFD), FD_CLOEXEC);
+        assert_int_equal(write(p.feed, "x", 1), 1);
+        assert_int_equal(read(got[0], &byte, 1), 1);
+        packet_close(got);
+        assert_true(is_dry(&p));
+        dismantle(&p);
+    }
+    assert_false(control_take(w->control, w->client, got)); /* taken is taken */
+    assert_int_equal(got[0], -1);
+    assert_false(control_take(w->control, 12345, got));
+    close(fd);
+}
+
+static void s62_descriptors_of_other_rows_are_closed_at_once(void **state)
+{
+    struct world *w = *state;
+    int fd = dial(w);
+    const char *const kinds[] = {"status", "batch", "cancel", "pipe-listen"};
+    for (int i = 0; i < 4; i++) {
+        struct plumbing p = plumb();
+        say_with(w, fd, kinds[i], p.pass, 2);
+        packet_close(p.pass);
+        assert_true(is_dry(&p));
+        assert_false(control_brought(w->control, w->client));
+        dismantle(&p);
+    }
+    close(fd);
+}
+
+/* One, three or many are no pair, and none of them stays. */
+static void s62_no_more_than_a_pair_is_taken(void **state)
+{
+    struct world *w = *state;
+    int fd = dial(w);
+    const unsigned counts[] = {1, 3, 8};
+    for (int i = 0; i < 3; i++) {
+        struct plumbing p = plumb(), q = plumb();
+        const int pass[8] = {p.pass[0], p.pass[1], q.pass[0], q.pass[1], p.pass[0], p.pass[1], q.pass[0], q.pass[1]};
+        say_with(w, fd, "pipe-connect", pass, counts[i]);
+        packet_close(p.pass);
+        packet_close(q.pass);
+        assert_true(is_dry(&p) && is_dry(&q));
+        assert_false(control_brought(w->control, w->client));
+        dismantle(&p);
+        dismantle(&q);
+    }
+    close(fd);
+}
+
+static void s62_descriptors_that_nobody_takes_are_closed(void **state)
+{
+    struct world *w = *state;
+    int fd = dial(w);
+    struct plumbing first = plumb(), second = plumb(), third = plumb();
+    say_with(w, fd, "accept", first.pass, 2);
+    packet_close(first.pass);
+    say_with(w, fd, "accept", second.pass, 2);
+    packet_close(second.pass);
+    assert_true(is_dry(&first));
+    assert_false(is_dry(&second));
+    close(fd);
+    while (w->gone == 0)
+        step(w);
+    assert_true(is_dry(&second));
+    fd = dial(w);
+    say_with(w, fd, "accept", third.pass, 2);
+    packet_close(third.pass);
+    control_free(w->control);
+    w->control = NULL;
+    assert_true(is_dry(&third));
+    close(fd);
+    dismantle(&first);
+    dismantle(&second);
+    dismantle(&third);
+}
+
+static void s62_descriptors_of_garbage_are_closed(void **state)
+{
+    struct world *w = *state;
+    int fd = dial(w);
+    struct plumbing p = plumb();
+    assert_int_equal(packet_send(fd, "garbage", 7, p.pass, 0), 7);
+    packet_close(p.pass);
+    while (w->gone == 0)
+        step(w);
+    assert_true(is_dry(&p));
+    dismantle(&p);
+    close(fd);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -357,6 +517,11 @@ int main(void)
         TEST(the_socket_is_ours_alone_and_goes_with_the_node),
         TEST(a_long_path_is_no_hindrance),
         TEST(another_user_is_refused),
+        TEST(pipe_descriptors_come_with_the_rows_that_may_bring_them),
+        TEST(s62_descriptors_of_other_rows_are_closed_at_once),
+        TEST(s62_no_more_than_a_pair_is_taken),
+        TEST(s62_descriptors_that_nobody_takes_are_closed),
+        TEST(s62_descriptors_of_garbage_are_closed),
     };
     return cmocka_run_group_tests_name("control", tests, NULL, NULL);
 }
