@@ -29,15 +29,25 @@ struct pipe {
     enum audience audience;
     size_t allowed_count;
     struct node_id allowed[AUDIENCE_MAX];
-    struct call *reader; /* the pipe-listen call that bound it; NULL for services, which never get channels */
+    struct call *reader; /* the pipe-listen call that bound it */
 };
 
+/* Binds a pipe whose core, name, shared, type, transport, rank and audience are set (its tag follows): from then on it is in
+ * the table, borrowed, until pipe_unbind. ERR_USAGE for a service's name, ERR_EXISTS, ERR_UNSUPPORTED for a transport that this
+ * node does not speak, ERR_FULL. */
+int pipe_bind(struct pipe *pipe, struct fault *fault);
+/* Out of the table; who sends into it is told that no more will be taken. */
+void pipe_unbind(struct pipe *pipe);
+/* NULL for services too: their messages are requests. */
 struct pipe *pipe_find(struct core *core, const struct tag *tag);
 bool pipe_allows(const struct pipe *pipe, const struct peer *peer);
-/* A name of a pipe as people write it: PEER:NAME (owned by that peer) or NAME (shared; or, when `here`, one of our own).
- * ERR_USAGE, and ERR_NOT_FOUND for an unknown peer, each with a fault that says what to do. */
+/* A name of a pipe as people write it: PEER:NAME (owned by that peer, which may be this node) or NAME (shared). Gives the owner
+ * when it is a known peer, else NULL. ERR_USAGE, and ERR_NOT_FOUND for an unknown peer, each with a fault that says what to
+ * do. */
 int pipe_want(struct core *core, const char *text, enum pipe_type type, enum transport transport, struct binding_want *want,
               struct peer **peer, struct fault *fault);
+/* The same for a pipe that is to be bound here: NAME, or THIS-NODE:NAME when it is not `shared`. `name` points into text. */
+int pipe_here(struct core *core, const char *text, bool shared, const char **name, struct fault *fault);
 
 /* Hands a batch to the reader of a pipe (borrows). What was handed over is taken once channel_taken is called; a reader that
  * has not taken much is not handed more: false, and channel_in_resume(pipe) comes when there is room again.

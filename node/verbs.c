@@ -1,7 +1,8 @@
 /* The verbs that control clients call, and how a call begins and ends.
  *
  * A client has one call at a time. It ends with a row of kind "done" or "error"; a client that goes away, or sends "cancel",
- * ends its call's work. The short verbs are here; ls, get, share and the tickets have files of their own. */
+ * ends its call's work. The short verbs are here; ls, get, share, the tickets and the pipes have files
+ * of their own. */
 #include "core_internal.h"
 #include "weft.h"
 
@@ -199,7 +200,7 @@ static void check_peers(struct call *call)
     check_row(call, "peers", linked > 0 ? "ok" : "note", text, advice);
 }
 
-/* ---- ping and doctor PEER and pipe resolve: all of them reach a pipe first */
+/* ---- ping and doctor PEER: both reach a pipe first */
 
 struct probe {
     struct call *call;
@@ -208,8 +209,7 @@ struct probe {
     struct timer timer;
     int64_t count, sent;
     uint64_t asked_at;
-    bool doctor, resolve;
-    char pipe[NAME_MAX_BYTES + 1];
+    bool doctor;
 };
 
 static void probe_free(struct probe *p)
@@ -297,53 +297,13 @@ static void send_ping(void *arg)
     }
 }
 
-static void resolve_rows(struct probe *p, const struct reached *r)
-{
-    struct core *core = p->call->core;
-    char label[NAME_MAX_BYTES + 1];
-    struct row *row = row_new("pipe");
-    peer_label(p->peer, label);
-    if (row) {
-        struct peer *by = peers_find(core->peers, &r->holder->answered_by);
-        char name[2 * NAME_MAX_BYTES + 2];
-        snprintf(name, sizeof name, "%s:%s", label, p->pipe);
-        row_text(row, "pipe", name);
-        row_text(row, "peer", label);
-        row_text(row, "id", id_text(&r->holder->record.id).s);
-        link_fields(row, r->link);
-        if (by)
-            peer_label(by, label);
-        row_text(row, "answered_by", by ? label : core->config.name);
-        row_bool(row, "cached", r->binding->cached);
-        row_int(row, "elapsed_us", (int64_t)(r->binding->elapsed / 1000));
-        row_int(row, "expires_s", (int64_t)((r->holder->expires - core_now(core)) / SECOND));
-    }
-    call_row(p->call, row);
-    for (size_t i = 0; i < r->holder->count; i++) {
-        const struct endpoint *e = &r->holder->endpoint[i];
-        row = row_new("endpoint");
-        if (!row)
-            continue;
-        row_text(row, "transport", transport_name(e->transport));
-        row_text(row, "endpoint", e->text);
-        row_text(row, "iface", e->iface);
-        row_int(row, "rank", (int64_t)i + 1);
-        row_bool(row, "chosen", !r->link->inbound && strcmp(e->text, r->link->endpoint.text) == 0);
-        call_row(p->call, row);
-    }
-}
-
 static void probe_reached(void *arg, const struct reached *r)
 {
     struct probe *p = arg;
-    if (!r->link) {
+    if (!r->link)
         probe_end(p, &r->fault);
-    } else if (p->resolve) {
-        resolve_rows(p, r);
-        probe_end(p, NULL);
-    } else {
+    else
         send_ping(p);
-    }
 }
 
 /* Takes a filled probe by value; the call goes on until the peer's pipe is reached. */
@@ -356,7 +316,7 @@ static void probe_start(struct call *call, const char *peer_name, const struct p
         return;
     }
     struct probe *p = malloc(sizeof *p);
-    if (!p || reach(call->core, peer, template->pipe, TRANSPORT_ANY, probe_reached, p) != 0) {
+    if (!p || reach(call->core, peer, "files", TRANSPORT_ANY, probe_reached, p) != 0) {
         free(p);
         fault_set(&fault, ERR_NOMEM, "out of memory");
         call_fail(call, &fault);
@@ -373,7 +333,7 @@ static void probe_start(struct call *call, const char *peer_name, const struct p
 
 void verb_ping(struct call *call, const struct row *request)
 {
-    struct probe p = {.count = row_get_int(request, "count", 1), .pipe = "files"};
+    struct probe p = {.count = row_get_int(request, "count", 1)};
     if (p.count < 1)
         p.count = 1;
     probe_start(call, row_get_text(request, "peer", ""), &p);
@@ -382,7 +342,7 @@ void verb_ping(struct call *call, const struct row *request)
 static void verb_doctor(struct call *call, const struct row *request)
 {
     const char *peer = row_get_text(request, "peer", NULL);
-    struct probe p = {.doctor = true, .count = 1, .pipe = "files"};
+    struct probe p = {.doctor = true, .count = 1};
     call->core->port->check(call->core->port->self, call->client);
     check_peers(call);
     if (peer)
@@ -391,37 +351,30 @@ static void verb_doctor(struct call *call, const struct row *request)
         call_done(call, NULL);
 }
 
-/* NAME is PEER:PIPE. */
-void verb_pipe_resolve(struct call *call, const struct row *request)
-{
-    const char *name = row_get_text(request, "pipe", ""), *colon = strchr(name, ':');
-    char peer[NODE_ID_TEXT + NAME_MAX_BYTES + 1];
-    struct probe p = {.resolve = true};
-    struct fault fault;
-    if (!colon || !name_valid(colon + 1) || (size_t)(colon - name) >= sizeof peer) {
-        fault_set(&fault, ERR_USAGE, "a pipe is named PEER:NAME, as in bob:files, not '%s'", name);
-        call_fail(call, &fault);
-        return;
-    }
-    snprintf(peer, sizeof peer, "%.*s", (int)(colon - name), name);
-    snprintf(p.pipe, sizeof p.pipe, "%s", colon + 1);
-    probe_start(call, peer, &p);
-}
-
 /* ---- requests */
 
 static const struct {
     const char *name;
     verb_start *start;
 } verbs[] = {
-    {"status", verb_status},   {"peers", verb_peers},
-    {"down", verb_down},       {"doctor", verb_doctor},
-    {"ping", verb_ping},       {"invite", verb_invite},
-    {"join", verb_join},       {"trust", verb_trust},
-    {"share", verb_share},     {"untrust", verb_untrust},
-    {"ls", verb_ls},           {"get", verb_get},
-    {"unshare", verb_unshare}, {"pipe-resolve", verb_pipe_resolve},
+    {"status", verb_status},
+    {"peers", verb_peers},
+    {"down", verb_down},
+    {"doctor", verb_doctor},
+    {"ping", verb_ping},
+    {"invite", verb_invite},
+    {"join", verb_join},
+    {"trust", verb_trust},
+    {"share", verb_share},
+    {"untrust", verb_untrust},
+    {"ls", verb_ls},
+    {"get", verb_get},
+    {"unshare", verb_unshare},
+    {"pipe-resolve", verb_pipe_resolve},
     {"pipe-connect", verb_pipe_connect},
+    {"pipe-listen", verb_pipe_listen},
+    {"pipe-send", verb_pipe_send},
+    {"pipe-ls", verb_pipe_ls},
 };
 
 static void begin(struct core *core, uint64_t client, const struct row *row, verb_start *start)
