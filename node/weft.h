@@ -102,6 +102,7 @@ struct weft_pipe_options { /* zeroed: all defaults */
     int rank;                 /* listen: of several binders the one with the lowest is taken, 0 to 255 */
     int wait_ms;              /* open, connect: for somebody to have it bound; default 5000 */
     size_t queue_bytes;       /* open: kept here until the node takes it; default 1 MiB */
+    bool hold;                /* listen: messages are taken by weft_pipe_take, not by the next weft_pipe_receive */
 };
 
 enum weft_event_kind {
@@ -130,21 +131,35 @@ WEFT_API struct weft_pipe *weft_pipe_open(const char *home, const char *name, co
                                           struct weft_error *error);
 /* Cancels what is unfinished, and frees. NULL is fine. */
 WEFT_API void weft_pipe_close(struct weft_pipe *pipe);
-/* Becomes readable when there is something to receive, or room to send after "full". */
+/* Becomes readable when there is something to receive after "timeout", or room to send after "full"; before that, what came
+ * may be in memory already. */
 WEFT_API int weft_pipe_fd(const struct weft_pipe *pipe);
+
+struct weft_pipe_status {
+    const char *name;     /* listen: the whole name that it is bound by */
+    const char *peer;     /* open: who has it bound, "" while nobody has */
+    const char *state;    /* "seeking", "bound", "ending" */
+    uint64_t sent, taken; /* open: messages that were given to weft_pipe_send, and that a reader has taken */
+    uint32_t rebound;     /* open: how often it went over to another binder */
+};
+/* What is known of a pipe without asking. The strings live until the next call on it. */
+WEFT_API void weft_pipe_status(const struct weft_pipe *pipe, struct weft_pipe_status *status);
 
 /* Sends a message of at most 49152 bytes (copies). Messages are gathered and leave together: at the latest when
  * weft_pipe_flush or another call on the pipe is made with nothing else to do. Waits for room at most timeout_ms (-1: as long
  * as it takes); then error "full", and the message was not taken. */
 WEFT_API int weft_pipe_send(struct weft_pipe *pipe, const void *bytes, size_t n, int timeout_ms, struct weft_error *error);
-/* Hands what was gathered to the node, without waiting for anyone to take it. */
+/* Hands what was gathered to the node, without waiting for anyone to take it. Error "full" when it has no room for all. */
 WEFT_API int weft_pipe_flush(struct weft_pipe *pipe, struct weft_error *error);
 /* No more is sent: returns when all has been taken by a reader, or why that cannot be. */
 WEFT_API int weft_pipe_finish(struct weft_pipe *pipe, struct weft_error *error);
 
-/* The next event. Receiving one says that the message before was handled: only then is it taken. Error "timeout" after
- * timeout_ms (-1: never), "cancelled" after weft_pipe_interrupt. */
+/* The next event. Receiving one says that the message before was handled: only then is it taken. (An offer that was neither
+ * accepted nor refused by then is refused.) Error "timeout" after timeout_ms (-1: never), "cancelled" after
+ * weft_pipe_interrupt. */
 WEFT_API int weft_pipe_receive(struct weft_pipe *pipe, struct weft_event *event, int timeout_ms, struct weft_error *error);
+/* With options.hold: all messages that were received so far have been handled. */
+WEFT_API int weft_pipe_take(struct weft_pipe *pipe, struct weft_error *error);
 /* Ends the receive, send or stream that another thread is in, or the next one. Safe in a signal handler. */
 WEFT_API void weft_pipe_interrupt(struct weft_pipe *pipe);
 
