@@ -64,6 +64,7 @@
 #define REGISTER_PIPES_MAX 256       /* in one message: 256 of 40 bytes */
 #define LOCAL_PIPES_MAX 1024         /* bound at one node, and kept of one holder at a rendezvous */
 #define LEASES_MAX 4096              /* holders that a rendezvous keeps */
+#define REGISTERED_MAX 262144        /* pipes that it keeps in all: 64 bytes each; half of them of holders it does not trust */
 #define LEASE_LIFE_MAX_S 300         /* of what is registered; renewed at half of it */
 #define PIPE_MESSAGE_MAX 49152       /* one message of a pipe; longer ones are for byte streams */
 #define PIPE_MESSAGE_COST 32         /* that a message counts beside its bytes */
@@ -78,10 +79,17 @@
 #define LINK_DATA_PER_S 8000         /* DATA, ACK and SPREAD messages from one link; a burst of twice that */
 #define SPREAD_BYTES_MAX 32768       /* one message of a propagate pipe */
 #define SPREAD_IDS_MAX 64
-#define SPREAD_HOPS_MAX 32        /* a tree in the graph of 512 nodes, whose diameter is 10, is at most 20 deep */
-#define SPREAD_SEEN_MAX 8192      /* ids in the filter of duplicates, the oldest goes first */
-#define SPREAD_KEEP (60 * SECOND) /* an id is remembered */
-#define PIPES_PAGE_MAX 128        /* in one PIPES answer */
+#define SPREAD_HOPS_MAX 32          /* a tree in the graph of 512 nodes, whose diameter is 10, is at most 20 deep */
+#define SPREAD_SEEN_MAX 8192        /* ids in the filter of duplicates, the oldest goes first */
+#define SPREAD_KEEP (60 * SECOND)   /* an id is remembered */
+#define SPREAD_KEPT_BYTES (8 << 20) /* of messages kept for those who may have missed them; the oldest goes first */
+#define SPREAD_MISSING_MAX 1024     /* ids announced and not here yet */
+#define SPREAD_MISSING_PER_LINK 256 /* of these, that one link was the first to announce */
+#define SPREAD_BRANCHES 8           /* links that a message is sent on */
+#define SPREAD_CHECKS_PER_S 1000    /* signature checks for, and answers to, one link; all links together get four times that */
+#define SPREAD_SENDS_PER_S 500      /* of this node's programs: others would not check more */
+#define ORIGINS_MAX 4096            /* of spread messages, whose numbers are remembered: as many as there are peers */
+#define PIPES_PAGE_MAX 128          /* in one PIPES answer */
 
 /* ---- shares */
 #define SHARES_MAX 1024

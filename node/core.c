@@ -152,8 +152,9 @@ int core_new(const struct core_config *config, const struct port *port, struct c
                                 .take_record = host_take_record,
                                 .trusted = host_trusted,
                                 .rtt = host_rtt};
-    spread_init(core);
     int err = peers_new(&config->identity->id, &core->peers);
+    if (!err)
+        err = spread_init(core);
     if (!err)
         err = binding_new(&host, &core->binding);
     if (err)

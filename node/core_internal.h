@@ -50,6 +50,7 @@ struct link {
     struct bucket messages;
     struct bucket data;    /* DATA, ACK, SPREAD: many and cheap, and bounded by credit besides */
     struct bucket records; /* signature checks on records that it brings */
+    struct bucket spread;  /* signature checks on SPREAD, and answers to WANT */
 };
 
 /* ---- making links (dial.c) */

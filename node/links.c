@@ -133,6 +133,7 @@ struct link *link_new(struct core *core, link_no no, struct peer *peer)
     state_init(&link->state, &link_table, LINK_DIALLING);
     bucket_init(&link->messages, LINK_MESSAGES_PER_S, 2 * LINK_MESSAGES_PER_S, link->opened_at);
     bucket_init(&link->data, LINK_DATA_PER_S, 2 * LINK_DATA_PER_S, link->opened_at);
+    bucket_init(&link->spread, SPREAD_CHECKS_PER_S, 2 * SPREAD_CHECKS_PER_S, link->opened_at);
     bucket_init(&link->records, LINK_RECORDS_PER_S, 4 * GOSSIP_RECORDS_MAX, link->opened_at);
     if (peer)
         peer->busy++;

@@ -124,14 +124,17 @@ void channel_out_free(struct core *core);
 
 /* ---- propagate pipes (spread.c) */
 
-void spread_init(struct core *core);
+int spread_init(struct core *core);
 void spread_free(struct core *core);
-/* Sends a message of ours to all who have the pipe bound. ERR_LIMIT, ERR_UNREACHABLE when nobody is linked. */
+/* Sends a message of ours to all who have the pipe bound, also here. ERR_LIMIT: longer than SPREAD_BYTES_MAX. ERR_FULL: more
+ * than SPREAD_SENDS_PER_S, try again in a moment. ERR_UNREACHABLE: nobody is linked, and nobody here has it bound. */
 int spread_send(struct core *core, const struct tag *pipe, const void *bytes, size_t n);
 void spread_on_message(struct link *link, const struct msg *m); /* SPREAD, HAVE, WANT, PRUNE */
 void spread_link_up(struct link *link);
 void spread_link_lost(struct core *core, const struct link *link);
-/* pipes.c: a message of a propagate pipe that is bound here, from a node whose signature was checked. */
+void spread_trust(struct core *core, const struct peer *peer); /* it is trusted, or not any more */
+/* pipes.c: a message of a propagate pipe that is bound here, from a node whose signature was checked and who is among those who
+ * may. Our own are heard too: then `origin` is this node, which peers_find does not find. */
 void pipe_heard(struct pipe *pipe, const struct peer *origin, const struct tag *id, const void *bytes, size_t n);
 
 /* ---- byte streams (connect.c) */

@@ -3,6 +3,7 @@
  * A ticket works once, for a stated time, and only in the life of the node that made it. Wrong ones are counted over all peers
  * together, so that reconnecting under other keys buys no more guesses; a right one is never turned away for the wrong ones. */
 #include "core_internal.h"
+#include "pipes.h"
 #include "ticket.h"
 
 #include <sodium.h>
@@ -34,6 +35,7 @@ void trust_set(struct core *core, struct peer *peer, bool trusted)
     peer_save(core, peer);
     struct row *row = peer_row_of(core, "trust", peer);
     core_event(core, row);
+    spread_trust(core, peer);
     links_consider(core);
 }
 
