@@ -4,7 +4,7 @@
 
 #include "identity.h"
 
-#define SOCKET_QUEUE 64      /* messages that wait in each direction of a link: 4 MiB at the most */
+#define SOCKET_QUEUE 96      /* messages that wait in each direction of a link: 6 MiB at the most, PIPE_CREDIT_BYTES and more */
 #define SOCKET_LINGER_MS 500 /* how long a closed socket goes on to send what is queued */
 #define SOCKET_ID_BYTES 5    /* of a routing id that ZeroMQ chose: a zero byte and a number */
 

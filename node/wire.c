@@ -1,15 +1,13 @@
-/* The wire. See wire.h.
+/* The wire. See wire.h; the table of its lines is in lines.h.
  *
- * Invariants: (1) a line is in use when its number is not 0, and has either a DEALER (`socket`) or a listener (`at`) with a
- * routing id; (2) an inbound line's messages all carry the User-Id that its first one had; (3) a routing id that was
- * forgotten is ignored for as long as `ignored` remembers it, and is a stranger's after that. A callback may hang up any
- * link, so after each one the line's number is looked at again. */
+ * Invariants: (1) a line in use has either a DEALER (`socket`) or a listener (`at`) with a routing id; (2) an inbound line's
+ * messages all carry the User-Id that its first one had; (3) a routing id that was forgotten is ignored for as long as the
+ * lines remember it, and is a stranger's after that. A callback may hang up any link, so after each one the line's number is
+ * looked at again. */
 #include "wire.h"
 
 #include "core.h" /* LINK_INBOUND */
-#include "doors.h"
-#include "limits.h"
-#include "socket.h"
+#include "lines.h"
 #include "zap.h"
 
 #include <errno.h>
@@ -18,9 +16,8 @@
 #include <unistd.h>
 #include <zmq.h>
 
-#define AT_ONCE 64 /* messages of one socket in one turn */
-#define IGNORED_MAX 1024
-#define SOCKETS_SPARE 256 /* beside the links': listeners, ZAP, closed ones that linger */
+#define AT_ONCE 64        /* messages of one socket in one turn */
+#define SOCKETS_SPARE 256 /* beside the lines': listeners, ZAP, closed ones that linger */
 #define READ_OUT (20 * MILLISECOND)
 #define FULL_WINDOW (7 * SECOND)
 
@@ -31,32 +28,6 @@ struct listener {
     char path[ENDPOINT_TEXT]; /* of an ipc socket, which libzmq leaves lying about; else "" */
 };
 
-/* Counts what was sent in this window and the one before: see line_full. */
-struct sent {
-    uint64_t since;
-    uint32_t now, before;
-};
-
-struct line {
-    struct wire *wire;
-    link_no no;
-    void *socket;
-    struct watch *watch;
-    struct listener *at;
-    struct door *door;   /* its connection, once a message has come by it and until it ends */
-    struct addr dialled; /* family 0: an ipc socket */
-    uint8_t rid[SOCKET_ID_BYTES];
-    uint8_t curve[CURVE_KEY_BYTES];
-    struct sent sent;
-    bool lost;  /* nothing goes either way any more */
-    bool ended; /* its connection has ended; what it sent last may still be in the queue */
-};
-
-struct ignored {
-    const struct listener *at;
-    uint8_t rid[SOCKET_ID_BYTES];
-};
-
 struct wire {
     struct wire_config config;
     void *context;
@@ -65,56 +36,12 @@ struct wire {
     link_no next; /* of inbound links, without LINK_INBOUND */
     uint64_t malformed;
     struct timer losses;
-    unsigned in_use;
-    size_t listeners, ignored_at;
+    size_t listeners;
     struct listener listener[LISTENERS_MAX];
-    struct ignored ignored[IGNORED_MAX];
-    struct line line[LINKS_MAX];
+    struct lines lines;
 };
 
 /* ---- lines */
-
-static struct line *line_find(struct wire *wire, link_no no)
-{
-    for (size_t i = 0; i < LINKS_MAX && no != 0; i++)
-        if (wire->line[i].no == no)
-            return &wire->line[i];
-    return NULL;
-}
-
-static struct line *line_from(struct wire *wire, const struct listener *at, const uint8_t rid[SOCKET_ID_BYTES])
-{
-    for (size_t i = 0; i < LINKS_MAX; i++)
-        if (wire->line[i].no != 0 && wire->line[i].at == at && memcmp(wire->line[i].rid, rid, SOCKET_ID_BYTES) == 0)
-            return &wire->line[i];
-    return NULL;
-}
-
-static struct line *line_new(struct wire *wire, link_no no)
-{
-    for (size_t i = 0; i < LINKS_MAX; i++)
-        if (wire->line[i].no == 0) {
-            wire->line[i] = (struct line){.wire = wire, .no = no};
-            wire->in_use++;
-            return &wire->line[i];
-        }
-    return NULL;
-}
-
-static void ignore(struct wire *wire, const struct listener *at, const uint8_t rid[SOCKET_ID_BYTES])
-{
-    struct ignored *i = &wire->ignored[wire->ignored_at++ % IGNORED_MAX];
-    i->at = at;
-    memcpy(i->rid, rid, SOCKET_ID_BYTES);
-}
-
-static bool is_ignored(const struct wire *wire, const struct listener *at, const uint8_t rid[SOCKET_ID_BYTES])
-{
-    for (size_t i = 0; i < IGNORED_MAX; i++)
-        if (wire->ignored[i].at == at && memcmp(wire->ignored[i].rid, rid, SOCKET_ID_BYTES) == 0)
-            return true;
-    return false;
-}
 
 static void line_free(struct line *line)
 {
@@ -122,21 +49,19 @@ static void line_free(struct line *line)
     doors_leave(line->wire->doors, line->door);
     if (line->socket)
         zmq_close(line->socket);
-    else
-        ignore(line->wire, line->at, line->rid);
-    line->wire->in_use--;
-    line->no = 0;
+    lines_drop(&line->wire->lines, line);
 }
 
 /* Tells of lines that were found to be gone, outside the call that found it. */
 static void tell_losses(void *arg)
 {
     struct wire *wire = arg;
-    for (size_t i = 0; i < LINKS_MAX; i++) {
-        link_no no = wire->line[i].no;
-        if (no == 0 || (!wire->line[i].lost && !wire->line[i].ended))
+    for (size_t i = 0; i < LINES_MAX; i++) {
+        struct line *line = &wire->lines.line[i];
+        link_no no = line->no;
+        if (no == 0 || (!line->lost && !line->ended))
             continue;
-        line_free(&wire->line[i]);
+        line_free(line);
         wire->config.lost(wire->config.arg, no);
     }
 }
@@ -158,7 +83,7 @@ static void line_ended(struct line *line)
 
 static void door_closed(void *arg, link_no no)
 {
-    struct line *line = line_find(arg, no);
+    struct line *line = lines_find(&((struct wire *)arg)->lines, no);
     if (line)
         line_ended(line);
 }
@@ -175,16 +100,17 @@ static void count_sent(struct sent *sent, uint64_t now)
     sent->now++;
 }
 
-/* A DEALER cannot send. That is a full queue, unless less was sent lately than fits into one: then its connection is gone,
- * or has taken nothing for so long that it may as well be. libzmq does not say which. */
+/* A DEALER cannot send. That is a full queue, unless less was sent lately than can fill one (libzmq learns by halves that it
+ * has been emptied): then its connection is gone, or has taken nothing for so long that it may as well be. libzmq does not
+ * say which. */
 static int line_full(struct line *line)
 {
-    return line->sent.now + line->sent.before > SOCKET_QUEUE ? ERR_FULL : line_lost(line);
+    return line->sent.now + line->sent.before > SOCKET_QUEUE / 2 ? ERR_FULL : line_lost(line);
 }
 
 int wire_send(struct wire *wire, link_no no, const void *bytes, size_t n)
 {
-    struct line *line = line_find(wire, no);
+    struct line *line = lines_find(&wire->lines, no);
     if (!line || line->lost)
         return ERR_UNREACHABLE;
     if (n > MSG_BYTES_MAX)
@@ -200,7 +126,7 @@ int wire_send(struct wire *wire, link_no no, const void *bytes, size_t n)
 
 void wire_hangup(struct wire *wire, link_no no)
 {
-    struct line *line = line_find(wire, no);
+    struct line *line = lines_find(&wire->lines, no);
     if (line)
         line_free(line);
 }
@@ -263,23 +189,22 @@ static struct line *line_of(struct listener *at, const uint8_t rid[SOCKET_ID_BYT
 {
     struct wire *wire = at->wire;
     uint8_t curve[CURVE_KEY_BYTES];
-    struct line *line = line_from(wire, at, rid);
+    struct line *line = lines_from(&wire->lines, at, rid);
     if (zap_user_key(zmq_msg_gets(payload, "User-Id"), curve) != 0)
         return NULL;
     if (line && line->door)
         door_used(line->door);
     if (line)
         return memcmp(line->curve, curve, CURVE_KEY_BYTES) == 0 ? line : NULL;
-    if (is_ignored(wire, at, rid))
+    if (lines_ignored(&wire->lines, at, rid))
         return NULL;
     link_no no = LINK_INBOUND | ++wire->next;
-    line = line_new(wire, no);
+    line = lines_add(&wire->lines, no);
     if (!line) {
-        ignore(wire, at, rid);
+        lines_ignore(&wire->lines, at, rid);
         return NULL;
     }
-    line->at = at;
-    memcpy(line->rid, rid, SOCKET_ID_BYTES);
+    lines_inbound(&wire->lines, line, at, rid);
     memcpy(line->curve, curve, CURVE_KEY_BYTES);
     line->door = doors_enter(wire->doors, zmq_msg_get(payload, ZMQ_SRCFD), no);
     if (!line->door) /* it said something and went */
@@ -346,6 +271,8 @@ int wire_listen(struct wire *wire, const char *endpoint, char bound[ENDPOINT_TEX
         wire->listeners++;
         if (transport == TRANSPORT_IPC)
             strcpy(l->path, bound + strlen("ipc://"));
+        else if (transport == TRANSPORT_WS)
+            bound[strcspn(bound + strlen("ws://"), "/") + strlen("ws://")] = '\0'; /* libzmq names the path that it takes */
     } else if (l->socket) {
         zmq_close(l->socket);
     }
@@ -367,7 +294,7 @@ int wire_dial(struct wire *wire, link_no no, const struct node_id *peer, const c
     if (!can_be_dialled(endpoint))
         return ERR_MALFORMED;
     void *socket = socket_open(wire->context, ZMQ_DEALER);
-    struct line *line = socket ? line_new(wire, no) : NULL;
+    struct line *line = socket && wire->lines.in_use < LINKS_MAX ? lines_add(&wire->lines, no) : NULL;
     if (!line) {
         if (socket)
             zmq_close(socket);
@@ -395,7 +322,8 @@ int wire_new(const struct wire_config *config, struct wire **out, struct fault *
         return fault_set(fault, ERR_NOMEM, "out of memory");
     wire->config = *config;
     timer_init(&wire->losses, tell_losses, wire);
-    wire->context = socket_context(LINKS_MAX + SOCKETS_SPARE);
+    lines_init(&wire->lines, wire);
+    wire->context = socket_context(LINES_MAX + SOCKETS_SPARE);
     const struct doors_config doors = {
         .context = wire->context, .loop = config->loop, .log = config->log, .closed = door_closed, .arg = wire};
     int err = wire->context ? zap_new(wire->context, config->loop, config->log, &wire->zap, fault)
@@ -414,9 +342,9 @@ void wire_free(struct wire *wire)
     if (!wire)
         return;
     loop_timer_cancel(wire->config.loop, &wire->losses);
-    for (size_t i = 0; i < LINKS_MAX; i++)
-        if (wire->line[i].no != 0)
-            line_free(&wire->line[i]);
+    for (size_t i = 0; i < LINES_MAX; i++)
+        if (wire->lines.line[i].no != 0)
+            line_free(&wire->lines.line[i]);
     for (size_t i = 0; i < wire->listeners; i++) {
         loop_unwatch(wire->listener[i].watch);
         zmq_close(wire->listener[i].socket);
@@ -433,6 +361,7 @@ void wire_free(struct wire *wire)
 
 void wire_count(const struct wire *wire, struct wire_counts *out)
 {
-    *out = (struct wire_counts){
-        .links = wire->in_use, .refused = zap_refused(wire->zap) + doors_refused(wire->doors), .malformed = wire->malformed};
+    *out = (struct wire_counts){.links = wire->lines.in_use,
+                                .refused = zap_refused(wire->zap) + doors_refused(wire->doors),
+                                .malformed = wire->malformed};
 }
