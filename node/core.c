@@ -212,6 +212,7 @@ void core_start(struct core *core)
     core->started_at = core_now(core);
     gossip_start(core);
     files_start(core);
+    pipes_start(core);
     links_consider(core);
 }
 
@@ -282,6 +283,7 @@ static void on_message(struct link *link, const struct msg *m)
         files_on_request(link, m);
         connect_on_cancel(link, m);
         break;
+    case MSG_PIPES: pipes_on_request(link, m); break;
     case MSG_CONNECT: connect_on_request(link, m); break;
     case MSG_OPEN: channel_in_on_open(link, m); break;
     case MSG_DATA: channel_in_on_data(link, m); break;
@@ -300,6 +302,7 @@ static void on_message(struct link *link, const struct msg *m)
     case MSG_LIST_OK:
     case MSG_FETCH_OK:
     case MSG_CONNECT_OK:
+    case MSG_PIPES_OK:
         if (!ask_on_answer(link, m))
             link->core->refused_messages++; /* late, or never asked for */
         break;

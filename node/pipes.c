@@ -33,6 +33,8 @@ struct pipe *pipe_find(struct core *core, const struct tag *tag)
 
 bool pipe_allows(const struct pipe *pipe, const struct peer *peer)
 {
+    if (id_equal(&peer->id, &pipe->core->config.identity->id))
+        return true; /* programs of one node are one user's */
     switch (pipe->audience) {
     case AUDIENCE_PUBLIC: return true;
     case AUDIENCE_TRUSTED: return peer->trusted;
@@ -107,6 +109,24 @@ void pipe_unbind(struct pipe *p)
 }
 
 /* ---- names */
+
+const char *pipe_type_name(enum pipe_type type)
+{
+    return type == PIPE_PROPAGATE ? "propagate" : "unicast";
+}
+
+void pipe_full_name(const struct pipe *p, char out[PIPE_NAME_TEXT])
+{
+    snprintf(out, PIPE_NAME_TEXT, "%s%s%s", p->shared ? "" : p->core->config.name, p->shared ? "" : ":", p->name);
+}
+
+int pipe_transport(const struct row *request, enum transport *transport, struct fault *fault)
+{
+    const char *name = row_get_text(request, "transport", "any");
+    if (transport_parse(name, transport) == 0)
+        return 0;
+    return fault_set(fault, ERR_USAGE, "'%s' is no transport; there are any, tcp, ipc and ws", name);
+}
 
 static bool is_self(const struct core *core, const char *peer)
 {

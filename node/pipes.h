@@ -49,6 +49,13 @@ int pipe_want(struct core *core, const char *text, enum pipe_type type, enum tra
 /* The same for a pipe that is to be bound here: NAME, or THIS-NODE:NAME when it is not `shared`. `name` points into text. */
 int pipe_here(struct core *core, const char *text, bool shared, const char **name, struct fault *fault);
 
+#define PIPE_NAME_TEXT (2 * NAME_MAX_BYTES + 2)
+/* PEER:NAME, or NAME when it is shared. */
+void pipe_full_name(const struct pipe *pipe, char out[PIPE_NAME_TEXT]);
+const char *pipe_type_name(enum pipe_type type); /* "unicast", "propagate" */
+/* The field "transport" of a request; any when there is none. ERR_USAGE. */
+int pipe_transport(const struct row *request, enum transport *transport, struct fault *fault);
+
 /* Hands a batch to the reader of a pipe (borrows). What was handed over is taken once channel_taken is called; a reader that
  * has not taken much is not handed more: false, and channel_in_resume(pipe) comes when there is room again.
  *
@@ -63,6 +70,35 @@ void pipe_lease(struct pipe *pipe, const struct tag *channel, uint64_t until);
 void pipe_void(struct pipe *pipe, const struct tag *channel);
 /* Tells the reader that a sender has begun or ended (all that it sent has been taken, or it gave up). */
 void pipe_sender(struct pipe *pipe, const struct tag *channel, const struct peer *from, const char *state);
+
+/* How many have begun and not ended. */
+uint32_t pipe_senders(const struct pipe *pipe);
+
+/* ---- sending (verbs_pipe_send.c, verbs_pipe_spread.c, pipe_why.c) */
+
+struct pipe_send_request {
+    struct binding_want want;
+    char name[NODE_ID_TEXT + NAME_MAX_BYTES + 2]; /* as the person wrote it */
+    uint64_t wait;                                /* ns */
+};
+/* The call sends into a propagate pipe. */
+void spreading_start(struct call *call, const struct pipe_send_request *request);
+/* How many programs of this node are sending. */
+uint32_t pipes_sending(const struct core *core);
+
+/* Why nobody who has the pipe bound as wanted was found: asks whether it is bound with another type or transport, and makes
+ * `fault` say so. `done` is called once, later. NULL: there is no room or memory for the question. */
+struct pipe_why;
+typedef void pipe_why_done(void *arg, const struct fault *fault);
+struct pipe_why *pipe_why(struct core *core, const struct pipe_send_request *request, const struct fault *fault,
+                          pipe_why_done *done, void *arg);
+/* NULL is fine. */
+void pipe_why_cancel(struct pipe_why *why);
+
+/* ---- what is bound where (verbs_pipe_ls.c) */
+
+void pipes_start(struct core *core);
+void pipes_on_request(struct link *link, const struct msg *m); /* PIPES */
 
 /* ---- channels in (channel_in.c): what other nodes send to pipes bound here */
 
