@@ -50,7 +50,7 @@ struct sender {
 struct unread {
     struct unread *next;
     struct row *row;
-    struct sender *sender; /* NULL for an offer */
+    struct sender *sender; /* NULL for what is about no channel */
     struct batch batch;    /* of a row "messages" */
     size_t at;
     uint64_t seq; /* of the message at `at` */

@@ -186,7 +186,7 @@ static int on_sender(struct weft_pipe *pipe, struct row *row)
     return keep(pipe, row, &u);
 }
 
-static int on_offer(struct weft_pipe *pipe, struct row *row)
+static int on_other(struct weft_pipe *pipe, struct row *row)
 {
     return keep(pipe, row, &(struct unread){0});
 }
@@ -230,7 +230,7 @@ static int take_in(struct weft_pipe *pipe, struct row *row)
     static const struct {
         const char *kind;
         int (*on)(struct weft_pipe *pipe, struct row *row);
-    } table[] = {{"messages", on_messages}, {"sender", on_sender}, {"offer", on_offer},
+    } table[] = {{"messages", on_messages}, {"sender", on_sender}, {"offer", on_other}, {"dropped", on_other},
                  {"lease", on_lease},       {"void", on_void},     {"stream", on_stream}};
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         if (strcmp(row_kind(row), table[i].kind) == 0)
@@ -300,12 +300,21 @@ static void show_offer(struct weft_pipe *pipe, struct unread *u, struct weft_eve
     u->read = true;
 }
 
+static void show_dropped(struct unread *u, struct weft_event *event)
+{
+    *event = (struct weft_event){.kind = WEFT_PIPE_DROPPED, .seq = number(u->row, "messages")};
+    show_from(u, event);
+    u->read = true;
+}
+
 static void show(struct weft_pipe *pipe, struct unread *u, struct weft_event *event)
 {
     if (u->batch.n)
         show_message(pipe, u, event);
     else if (u->sender)
         show_sender(u, event);
+    else if (strcmp(row_kind(u->row), "dropped") == 0)
+        show_dropped(u, event);
     else
         show_offer(pipe, u, event);
 }
@@ -395,11 +404,12 @@ int weft_pipe_receive(struct weft_pipe *pipe, struct weft_event *event, int time
     return client_pipe_result(pipe, err ? err : receive(pipe, event, timeout_ms), error);
 }
 
-int weft_pipe_take(struct weft_pipe *pipe, struct weft_error *error)
+int weft_pipe_take(struct weft_pipe *pipe, const char *channel, struct weft_error *error)
 {
     int err = check(pipe);
     for (struct sender *s = pipe->in.senders; s; s = s->next)
-        s->due = s->handed;
+        if (!channel || strcmp(s->channel, channel) == 0)
+            s->due = s->handed;
     while (!err && (err = tell(pipe)) == ERR_FULL && !pipe->over)
         err = client_pipe_wait(pipe, POLLOUT, NEVER);
     return client_pipe_result(pipe, err, error);

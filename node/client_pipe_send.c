@@ -79,6 +79,8 @@ void client_pipe_sending_row(struct weft_pipe *pipe, const struct row *row)
     out->taken = number(row, done || strcmp(row_kind(row), "summary") == 0 ? "messages" : "taken", out->taken);
     out->rebound = (uint32_t)number(row, "rebound", out->rebound);
     text(row, "state", out->state, sizeof out->state);
+    if (strcmp(row_kind(row), "channel") == 0)
+        out->peer[0] = '\0'; /* nil while it is bound to nobody */
     text(row, "peer", out->peer, sizeof out->peer);
 }
 

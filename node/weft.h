@@ -111,6 +111,7 @@ enum weft_event_kind {
     WEFT_PIPE_SENDER_ENDED, /* it ended and all it sent was received: from */
     WEFT_PIPE_SENDER_LOST,  /* it gave up, or is gone */
     WEFT_PIPE_OFFER,        /* somebody wants a byte stream: weft_pipe_accept or weft_pipe_refuse */
+    WEFT_PIPE_DROPPED,      /* propagate: this program was too slow for `seq` messages, in all since it began to listen */
 };
 
 struct weft_event {
@@ -158,8 +159,8 @@ WEFT_API int weft_pipe_finish(struct weft_pipe *pipe, struct weft_error *error);
  * accepted nor refused by then is refused.) Error "timeout" after timeout_ms (-1: never), "cancelled" after
  * weft_pipe_interrupt. */
 WEFT_API int weft_pipe_receive(struct weft_pipe *pipe, struct weft_event *event, int timeout_ms, struct weft_error *error);
-/* With options.hold: all messages that were received so far have been handled. */
-WEFT_API int weft_pipe_take(struct weft_pipe *pipe, struct weft_error *error);
+/* With options.hold: the messages of a channel (NULL: of all) that were received so far have been handled. */
+WEFT_API int weft_pipe_take(struct weft_pipe *pipe, const char *channel, struct weft_error *error);
 /* Ends the receive, send or stream that another thread is in, or the next one. Safe in a signal handler. */
 WEFT_API void weft_pipe_interrupt(struct weft_pipe *pipe);
 
