@@ -42,6 +42,7 @@
 #define LINK_PING_AFTER (2 * SECOND)    /* of silence */
 #define LINK_DEAD_AFTER (7 * SECOND)    /* of silence */
 #define LINK_MESSAGES_PER_S 2000        /* from one link, averaged; a burst of twice that */
+#define LINK_QUERIES_PER_S 500          /* QUERY and REGISTER messages from one link; a burst of twice that */
 #define LINK_RECORDS_PER_S 20           /* looked at of those that one link brings; a burst of four full messages */
 #define DIAL_STAGGER (30 * MILLISECOND) /* between endpoints of a race, best first */
 #define DAMP_HALF_LIFE (60 * SECOND)    /* of the penalty for coming and going */

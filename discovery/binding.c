@@ -1,6 +1,6 @@
-/* The pipe binding protocol: pipes bound here, and questions of ours. See binding.h.
+/* The pipe binding protocol: what is known here, by binding, registration and answers, and whom one can ask. See binding.h.
  *
- * Two tables: resolves (questions of ours) and forwards (questions of others that were passed on, binding_answer.c). Both
+ * Two tables of questions: resolves (ours, binding_ask.c) and forwards (of others, passed on, binding_answer.c). Both
  * together are bounded by QUERIES_MAX and every entry has a timer. Invariant: an answer is taken only for an entry of one of
  * the tables, and only from a peer that its query was sent to. */
 #include "binding_internal.h"
@@ -8,14 +8,35 @@
 #include <stdlib.h>
 #include <string.h>
 
-int binding_new(const struct binding_host *host, struct binding **b)
+int binding_new(const struct binding_host *host, struct binding **out)
 {
-    *b = calloc(1, sizeof **b);
-    if (!*b)
+    uint8_t key[RENDEZVOUS_KEY_BYTES];
+    struct binding *b = calloc(1, sizeof *b);
+    if (!b)
         return ERR_NOMEM;
-    (*b)->host = *host;
-    pipe_cache_init(&(*b)->cache);
-    return 0;
+    b->host = *host;
+    pipe_cache_init(&b->cache);
+    host->port->random(host->port->self, key, sizeof key);
+    int err = host->rendezvous ? rendezvous_new(key, &b->index) : 0;
+    if (err)
+        free(b);
+    else
+        *out = b;
+    return err;
+}
+
+void binding_free(struct binding *b)
+{
+    if (!b)
+        return;
+    while (b->resolves)
+        resolve_drop(b->resolves);
+    while (b->forwards)
+        forward_drop(b->forwards);
+    pipe_cache_fini(&b->cache);
+    rendezvous_free(b->index);
+    free(b->local);
+    free(b);
 }
 
 uint64_t binding_now(const struct binding *b)
@@ -28,41 +49,15 @@ void binding_timer(struct binding *b, struct timer *t, uint64_t at)
     b->host.port->timer_set(b->host.port->self, t, at);
 }
 
-static void resolve_drop(struct resolve *r)
+struct rendezvous *binding_index(const struct binding *b)
 {
-    struct binding *b = r->b;
-    b->host.port->timer_cancel(b->host.port->self, &r->timer);
-    struct resolve **at = &b->resolves;
-    while (*at != r)
-        at = &(*at)->next;
-    *at = r->next;
-    b->outstanding--;
-    free(r);
+    return b->index;
 }
 
-void forward_drop(struct forward *f)
+void binding_counts(const struct binding *b, struct binding_counts *out)
 {
-    struct binding *b = f->b;
-    b->host.port->timer_cancel(b->host.port->self, &f->timer);
-    struct forward **at = &b->forwards;
-    while (*at != f)
-        at = &(*at)->next;
-    *at = f->next;
-    b->outstanding--;
-    free(f);
-}
-
-void binding_free(struct binding *b)
-{
-    if (!b)
-        return;
-    while (b->resolves)
-        resolve_drop(b->resolves);
-    while (b->forwards)
-        forward_drop(b->forwards);
-    pipe_cache_fini(&b->cache);
-    free(b->local);
-    free(b);
+    *out = b->counts;
+    out->cached = (uint32_t)b->cache.count;
 }
 
 /* ---- pipes bound here */
@@ -80,13 +75,18 @@ struct tag pipe_shared(const char *name)
 static struct local_pipe *local_find(const struct binding *b, const struct tag *pipe)
 {
     for (size_t i = 0; i < b->local_count; i++)
-        if (tag_equal(&b->local[i].pipe, pipe))
+        if (tag_equal(&b->local[i].pipe.pipe, pipe))
             return &b->local[i];
     return NULL;
 }
 
-int binding_bind(struct binding *b, const struct tag *pipe, enum pipe_type type, enum transport transport,
-                 uint8_t rank)
+static void changed(struct binding *b, const struct tag *pipe, bool bound)
+{
+    if (b->host.changed)
+        b->host.changed(b->host.arg, pipe, bound);
+}
+
+int binding_bind(struct binding *b, const struct tag *pipe, enum pipe_type type, enum transport transport, uint8_t rank)
 {
     if (local_find(b, pipe))
         return ERR_EXISTS;
@@ -96,15 +96,21 @@ int binding_bind(struct binding *b, const struct tag *pipe, enum pipe_type type,
     if (!more)
         return ERR_NOMEM;
     b->local = more;
-    b->local[b->local_count++] = (struct local_pipe){.pipe = *pipe, .type = type, .transport = transport, .rank = rank};
+    b->local[b->local_count++] = (struct local_pipe){
+        .number = ++b->local_number, .pipe = {.pipe = *pipe, .type = type, .transport = transport, .rank = rank}};
+    changed(b, pipe, true);
     return 0;
 }
 
 void binding_unbind(struct binding *b, const struct tag *pipe)
 {
     struct local_pipe *p = local_find(b, pipe);
-    if (p)
-        *p = b->local[--b->local_count];
+    if (!p)
+        return;
+    struct tag gone = *pipe; /* it may be the caller's, or lie in the list */
+    memmove(p, p + 1, (size_t)(&b->local[b->local_count] - (p + 1)) * sizeof *p);
+    b->local_count--;
+    changed(b, &gone, false);
 }
 
 bool binding_bound(const struct binding *b, const struct tag *pipe)
@@ -112,12 +118,23 @@ bool binding_bound(const struct binding *b, const struct tag *pipe)
     return local_find(b, pipe) != NULL;
 }
 
-void binding_forget(struct binding *b, const struct tag *pipe, const struct node_id *holder)
+size_t binding_bound_count(const struct binding *b)
 {
-    const struct pipe_entry *entry = pipe_cache_find(&b->cache, pipe, binding_now(b));
-    if (entry && id_equal(&entry->holder.id, holder))
-        pipe_cache_drop(&b->cache, pipe);
+    return b->local_count;
 }
+
+size_t binding_list(const struct binding *b, uint64_t *after, struct registered_pipe *out, size_t max)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < b->local_count && n < max; i++)
+        if (b->local[i].number > *after) {
+            *after = b->local[i].number;
+            out[n++] = b->local[i].pipe;
+        }
+    return n;
+}
+
+/* ---- entries */
 
 /* Copies the endpoints of a record that speak a transport. */
 static uint8_t endpoints_for(const struct record *record, enum transport transport, struct endpoint *out)
@@ -129,196 +146,220 @@ static uint8_t endpoints_for(const struct record *record, enum transport transpo
     return n;
 }
 
-bool binding_local(const struct binding *b, const struct binding_want *want, struct pipe_entry *out)
+/* Can a pipe that is bound so be what is wanted, by whoever it is? */
+static bool suits(const struct registered_pipe *p, const struct binding_want *want)
 {
-    const struct local_pipe *p = local_find(b, &want->pipe);
-    if (!p || p->type != want->type || (want->owned && !id_equal(&want->owner, &b->host.self)))
-        return false;
-    if (p->transport != TRANSPORT_ANY && want->transport != TRANSPORT_ANY && p->transport != want->transport)
-        return false;
-    memset(out, 0, sizeof *out);
+    return p->type == want->type &&
+           (p->transport == TRANSPORT_ANY || want->transport == TRANSPORT_ANY || p->transport == want->transport);
+}
+
+/* Makes an entry of a binding whose holder's record is in it. False when the holder has no endpoint for it. */
+static bool entry_make(const struct registered_pipe *p, const struct binding_want *want, struct pipe_entry *out)
+{
     out->pipe = want->pipe;
     out->type = want->type;
     out->transport = want->transport;
     out->rank = p->rank;
-    out->signed_holder = *b->host.own_record(b->host.arg, &out->holder);
     out->count = endpoints_for(&out->holder, p->transport != TRANSPORT_ANY ? p->transport : want->transport, out->endpoint);
-    out->expires = binding_now(b) + ANSWER_LIFE_S * SECOND;
     return out->count > 0;
 }
 
-const struct pipe_entry *binding_cached(const struct binding *b, const struct binding_want *want)
+bool binding_local(const struct binding *b, const struct binding_want *want, struct pipe_entry *out)
 {
-    const struct pipe_entry *entry = pipe_cache_find(&b->cache, &want->pipe, binding_now(b));
-    if (!entry || entry->type != want->type || entry->transport != want->transport)
-        return NULL;
-    return want->owned && !id_equal(&entry->holder.id, &want->owner) ? NULL : entry;
+    const struct local_pipe *p = local_find(b, &want->pipe);
+    if (!p || !suits(&p->pipe, want) || (want->owned && !id_equal(&want->owner, &b->host.self)))
+        return false;
+    memset(out, 0, sizeof *out);
+    out->signed_holder = *b->host.own_record(b->host.arg, &out->holder);
+    out->told_by = b->host.self;
+    out->heard_at = binding_now(b);
+    out->expires = out->heard_at + ANSWER_LIFE_S * SECOND;
+    return entry_make(&p->pipe, want, out);
 }
 
-/* ---- asking */
+bool binding_fits(const struct binding *b, const struct binding_want *want, const struct pipe_entry *entry)
+{
+    if (entry->type != want->type || entry->transport != want->transport)
+        return false;
+    if (want->owned && !id_equal(&entry->holder.id, &want->owner))
+        return false;
+    return b->host.incarnation(b->host.arg, &entry->holder.id) <= entry->holder.incarnation; /* a later life: not any more */
+}
 
-size_t binding_others(struct binding *b, const struct asked *asked, const struct msg_query *q, struct node_id out[FAN_OUT])
+void binding_forget(struct binding *b, const struct tag *pipe, const struct node_id *holder)
+{
+    pipe_cache_drop(&b->cache, pipe, holder);
+}
+
+/* ---- choosing */
+
+/* Binders that we trust, then by rank, by round trip (one that is not known last), by id. */
+static bool better(const struct binding *b, const struct pipe_entry *x, const struct pipe_entry *y)
+{
+    const struct binding_host *h = &b->host;
+    bool x_trusted = id_equal(&x->holder.id, &h->self) || h->trusted(h->arg, &x->holder.id);
+    bool y_trusted = id_equal(&y->holder.id, &h->self) || h->trusted(h->arg, &y->holder.id);
+    if (x_trusted != y_trusted)
+        return x_trusted;
+    if (x->rank != y->rank)
+        return x->rank < y->rank;
+    uint64_t x_rtt = h->rtt(h->arg, &x->holder.id) - 1, y_rtt = h->rtt(h->arg, &y->holder.id) - 1; /* 0 becomes the greatest */
+    return x_rtt != y_rtt ? x_rtt < y_rtt : id_compare(&x->holder.id, &y->holder.id) < 0;
+}
+
+void chosen_add(const struct binding *b, struct chosen *chosen, const struct pipe_entry *entry)
+{
+    size_t at = chosen->count;
+    while (at > 0 && better(b, entry, chosen->entry[at - 1]))
+        at--;
+    if (at == ANSWER_HOLDERS_MAX)
+        return;
+    if (chosen->count < ANSWER_HOLDERS_MAX)
+        chosen->count++;
+    memmove(&chosen->entry[at + 1], &chosen->entry[at], (chosen->count - at - 1) * sizeof entry);
+    chosen->entry[at] = entry;
+}
+
+void binding_choose(const struct binding *b, const struct question *q, entry_is *good, struct chosen *out)
+{
+    size_t count;
+    struct pipe_entry *const *entry = pipe_cache_of(&b->cache, &q->want.pipe, &count);
+    out->count = 0;
+    for (size_t i = 0; i < count; i++)
+        if (binding_fits(b, &q->want, entry[i]) && good(b, q, entry[i]))
+            chosen_add(b, out, entry[i]);
+}
+
+/* ---- the index */
+
+/* The best of those who have registered a pipe: trusted, by rank, by id. */
+struct hits {
+    size_t count;
+    const struct registered *hit[ANSWER_HOLDERS_MAX];
+};
+
+static bool better_hit(const struct registered *x, const struct registered *y)
+{
+    if (x->lease->trusted != y->lease->trusted)
+        return x->lease->trusted;
+    if (x->pipe.rank != y->pipe.rank)
+        return x->pipe.rank < y->pipe.rank;
+    return id_compare(&x->lease->holder, &y->lease->holder) < 0;
+}
+
+static void add_hit(struct hits *hits, const struct registered *p)
+{
+    size_t at = hits->count;
+    for (size_t i = 0; i < hits->count; i++)
+        if (id_equal(&hits->hit[i]->lease->holder, &p->lease->holder))
+            return; /* registered by two ways */
+    while (at > 0 && better_hit(p, hits->hit[at - 1]))
+        at--;
+    if (at == ANSWER_HOLDERS_MAX)
+        return;
+    if (hits->count < ANSWER_HOLDERS_MAX)
+        hits->count++;
+    memmove(&hits->hit[at + 1], &hits->hit[at], (hits->count - at - 1) * sizeof p);
+    hits->hit[at] = p;
+}
+
+/* Is just this already in the cache? Then it stays as it was told. */
+static bool is_cached(const struct binding *b, const struct binding_want *want, const struct registered *p)
+{
+    size_t count;
+    struct pipe_entry *const *entry = pipe_cache_of(&b->cache, &want->pipe, &count);
+    for (size_t i = 0; i < count; i++)
+        if (entry[i]->transport == want->transport && id_equal(&entry[i]->holder.id, &p->lease->holder))
+            return entry[i]->expires > binding_now(b) && entry[i]->rank == p->pipe.rank &&
+                   entry[i]->holder.incarnation == p->lease->incarnation;
+    return false;
+}
+
+static void cache_hit(struct binding *b, const struct binding_want *want, const struct registered *p)
+{
+    struct pipe_entry entry = {.told_by = b->host.self, .expires = p->lease->expires};
+    const struct record_bytes *bytes = b->host.record_of(b->host.arg, &p->lease->holder, &entry.holder);
+    if (!bytes || entry.holder.incarnation != p->lease->incarnation)
+        return;
+    entry.signed_holder = *bytes;
+    if (entry_make(&p->pipe, want, &entry))
+        pipe_cache_put(&b->cache, &entry);
+}
+
+void binding_look_up(struct binding *b, const struct binding_want *want)
+{
+    struct hits hits = {.count = 0};
+    uint64_t now = binding_now(b);
+    const struct registered *p = b->index ? rendezvous_first(b->index, &want->pipe) : NULL;
+    for (; p; p = rendezvous_next(p))
+        if (p->lease->expires > now && suits(&p->pipe, want) && !(want->owned && !id_equal(&p->lease->holder, &want->owner)))
+            add_hit(&hits, p);
+    for (size_t i = 0; i < hits.count; i++)
+        if (!is_cached(b, want, hits.hit[i]))
+            cache_hit(b, want, hits.hit[i]);
+}
+
+/* ---- whom to ask */
+
+bool was_asked(const struct asked *asked, const struct node_id *peer)
+{
+    for (size_t i = 0; i < asked->count; i++)
+        if (id_equal(&asked->peer[i], peer))
+            return true;
+    return false;
+}
+
+bool binding_may_ask(const struct binding *b, const struct pick *pick, const struct node_id *id)
+{
+    if (id_equal(id, &pick->q->asker) || (pick->from && id_equal(id, pick->from)) || was_asked(pick->asked, id))
+        return false;
+    for (size_t k = 0; k < pick->q->visited_count; k++)
+        if (id_equal(id, &pick->q->visited[k]))
+            return false;
+    return !pick->trusted || b->host.trusted(b->host.arg, id);
+}
+
+size_t binding_pick(struct binding *b, const struct pick *pick, struct node_id *out, size_t max)
 {
     struct node_id linked[LINKS_MAX];
     size_t count = b->host.linked(b->host.arg, linked, LINKS_MAX), n = 0;
     uint32_t start = 0;
-    if (count > FAN_OUT) /* a different choice each time, so that no one peer is always asked */
+    if (count > max) /* a different choice each time, so that no one peer is always asked */
         b->host.port->random(b->host.port->self, &start, sizeof start);
-    for (size_t i = 0; i < count && n < FAN_OUT; i++) {
+    for (size_t i = 0; i < count && n < max; i++) {
         const struct node_id *id = &linked[(start + i) % count];
-        bool skip = id_equal(id, &q->asker);
-        for (size_t k = 0; k < asked->count && !skip; k++)
-            skip = id_equal(id, &asked->peer[k]);
-        for (size_t k = 0; k < q->visited_count && !skip; k++)
-            skip = id_equal(id, &q->visited[k]);
-        if (!skip)
+        if (binding_may_ask(b, pick, id))
             out[n++] = *id;
+    }
+    return n;
+}
+
+size_t binding_pick_relays(struct binding *b, const struct pick *pick, struct node_id *out, size_t max)
+{
+    struct node_id relay[LINKS_MAX];
+    const uint8_t *pipe = pick->q->pipe.b;
+    size_t count = b->host.relays(b->host.arg, relay, LINKS_MAX), n = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!binding_may_ask(b, pick, &relay[i]))
+            continue;
+        size_t at = n;
+        while (at > 0 && xor_nearer(pipe, &relay[i], &out[at - 1], TAG_BYTES))
+            at--;
+        if (at == max)
+            continue;
+        n += n < max;
+        memmove(&out[at + 1], &out[at], (n - at - 1) * sizeof *out);
+        out[at] = relay[i];
     }
     return n;
 }
 
 bool binding_ask(struct binding *b, struct asked *asked, const struct node_id *to, const struct msg *m)
 {
-    if (asked->count >= FAN_OUT + 1 || b->host.send(b->host.arg, to, m) != 0)
+    if (asked->count >= ASKED_MAX || b->host.send(b->host.arg, to, m) != 0)
         return false;
-    asked->refused[asked->count] = false;
+    asked->answered[asked->count] = false;
     asked->peer[asked->count++] = *to;
     b->counts.queries_sent++;
     return true;
-}
-
-static void query_of(const struct resolve *r, struct msg *m, uint8_t hops)
-{
-    memset(m, 0, sizeof *m);
-    m->type = MSG_QUERY;
-    m->query = (struct msg_query){.query = r->query,
-                                  .pipe = r->want.pipe,
-                                  .type = r->want.type,
-                                  .transport = r->want.transport,
-                                  .hops = hops,
-                                  .asker = r->b->host.self,
-                                  .wanted_count = r->want.owned ? 1 : 0,
-                                  .visited_count = 1};
-    m->query.wanted[0] = r->want.owner;
-    m->query.visited[0] = r->b->host.self;
-}
-
-void resolve_widen(struct resolve *r)
-{
-    struct node_id peer[FAN_OUT];
-    struct msg *m = malloc(sizeof *m);
-    if (!m)
-        return; /* the deadline ends it */
-    r->wide = true;
-    query_of(r, m, 2);
-    size_t n = binding_others(r->b, &r->asked, &m->query, peer);
-    for (size_t i = 0; i < n; i++)
-        binding_ask(r->b, &r->asked, &peer[i], m);
-    free(m);
-    binding_timer(r->b, &r->timer, r->deadline);
-}
-
-static void ask_owner(struct resolve *r)
-{
-    struct msg *m = malloc(sizeof *m);
-    bool sent = false;
-    if (m && r->want.owned) {
-        query_of(r, m, 0);
-        sent = binding_ask(r->b, &r->asked, &r->want.owner, m);
-    }
-    free(m);
-    if (sent)
-        binding_timer(r->b, &r->timer, r->started + DIRECTED_WAIT);
-    else
-        resolve_widen(r);
-}
-
-static void finish(struct resolve *r, const struct binding_result *result)
-{
-    binding_done *done = r->done;
-    void *arg = r->arg;
-    resolve_drop(r);
-    done(arg, result);
-}
-
-void resolve_found(struct resolve *r, const struct pipe_entry *entry, const struct node_id *by, bool from_cache)
-{
-    struct binding_result result = {
-        .count = 1, .cached = from_cache, .asked = r->asked.count, .elapsed = binding_now(r->b) - r->started};
-    struct binding_holder *h = &result.holder[0];
-    h->record = entry->holder;
-    h->rank = entry->rank;
-    h->count = entry->count;
-    memcpy(h->endpoint, entry->endpoint, sizeof h->endpoint);
-    h->answered_by = *by;
-    h->expires = entry->expires;
-    finish(r, &result);
-}
-
-void resolve_failed(struct resolve *r, int err)
-{
-    struct binding_result result = {.err = err, .asked = r->asked.count, .elapsed = binding_now(r->b) - r->started};
-    finish(r, &result);
-}
-
-bool asked_all_refused(const struct asked *asked)
-{
-    for (size_t i = 0; i < asked->count; i++)
-        if (!asked->refused[i])
-            return false;
-    return true;
-}
-
-/* The resolve's only timer: it starts the question, widens it, and ends it. */
-static void resolve_tick(void *arg)
-{
-    struct resolve *r = arg;
-    struct binding *b = r->b;
-    struct pipe_entry local;
-    if (binding_now(b) >= r->deadline) {
-        resolve_failed(r, r->asked.count == 0 ? ERR_UNREACHABLE : asked_all_refused(&r->asked) ? ERR_NOT_FOUND : ERR_TIMEOUT);
-    } else if (r->asked.count > 0) {
-        resolve_widen(r);
-    } else if (binding_local(b, &r->want, &local)) {
-        resolve_found(r, &local, &b->host.self, false);
-    } else if (binding_cached(b, &r->want)) {
-        resolve_found(r, binding_cached(b, &r->want), &b->host.self, true);
-    } else {
-        ask_owner(r);
-        if (r->asked.count == 0)
-            resolve_failed(r, ERR_UNREACHABLE);
-    }
-}
-
-int binding_resolve(struct binding *b, const struct binding_want *want, binding_done *done, void *arg)
-{
-    if (b->outstanding >= QUERIES_MAX)
-        return ERR_FULL;
-    struct resolve *r = calloc(1, sizeof *r);
-    if (!r)
-        return ERR_NOMEM;
-    r->b = b;
-    r->want = *want;
-    r->done = done;
-    r->arg = arg;
-    r->started = binding_now(b);
-    r->deadline = r->started + QUERY_TIMEOUT;
-    b->host.port->random(b->host.port->self, r->query.b, TAG_BYTES);
-    timer_init(&r->timer, resolve_tick, r);
-    r->next = b->resolves;
-    b->resolves = r;
-    b->outstanding++;
-    binding_timer(b, &r->timer, r->started);
-    return 0;
-}
-
-void binding_cancel(struct binding *b, void *arg)
-{
-    struct resolve *r = b->resolves;
-    while (r) {
-        struct resolve *next = r->next;
-        if (r->arg == arg)
-            resolve_drop(r);
-        r = next;
-    }
 }

@@ -2,15 +2,18 @@
  *
  * Pure state. A node that wants a pipe sends a query; a node that has it bound answers with its signed record and the
  * endpoints, best first, that speak the pipe's transport; a node in between forwards the query to the holder when it is
- * linked to it, or answers from its cache. Look-up order: bound here, cache, the wanted peer itself, other linked peers.
+ * linked to it, or answers from its cache or index. Look-up order: bound here, cache, those believed to hold it, rendezvous
+ * nodes and linked peers.
  *
  * Nothing in an answer is believed without the holder's signature: every endpoint must stand in the holder's record, the
- * record must not be older than one already seen, and the holder must be one that was wanted. */
+ * record must not be older than one already seen, and the holder must be one that was wanted: the owner of an owned pipe; of a
+ * shared one, somebody that we trust. */
 #ifndef WEFT_DISCOVERY_BINDING_H
 #define WEFT_DISCOVERY_BINDING_H
 
 #include "port.h"
 #include "record.h"
+#include "rendezvous.h"
 
 struct binding;
 
@@ -19,18 +22,25 @@ struct binding_host {
     void *arg;
     const struct port *port;
     struct node_id self;
+    bool rendezvous; /* this node keeps an index for others */
     /* Sends to a linked peer. ERR_UNREACHABLE when there is no link. */
     int (*send)(void *arg, const struct node_id *to, const struct msg *m);
-    /* The linked peers in order of id. */
+    /* The linked peers in order of id; those of them that are rendezvous nodes, in any order. */
     size_t (*linked)(void *arg, struct node_id *out, size_t max);
+    size_t (*relays)(void *arg, struct node_id *out, size_t max);
     /* Our own record, signed, and decoded. */
     const struct record_bytes *(*own_record)(void *arg, struct record *decoded);
     /* Verifies a holder's record, remembers it, and decodes it. ERR_VERIFY; ERR_STATE when a newer one is known. */
     int (*take_record)(void *arg, const struct record_bytes *bytes, struct record *decoded);
-    /* Do we trust this node? Of a shared pipe's binders only such are believed. */
-    bool (*trusted)(void *arg, const struct node_id *peer);
+    /* What take_record remembers of a node: its newest record, or NULL; the newest incarnation ever seen, or 0. */
+    const struct record_bytes *(*record_of)(void *arg, const struct node_id *id, struct record *decoded);
+    uint64_t (*incarnation)(void *arg, const struct node_id *id);
+    /* Do we trust this node? */
+    bool (*trusted)(void *arg, const struct node_id *id);
     /* The round trip of the best link to a peer; 0: not known. */
-    uint64_t (*rtt)(void *arg, const struct node_id *peer);
+    uint64_t (*rtt)(void *arg, const struct node_id *id);
+    /* A pipe was bound here, or is no more. May be NULL. */
+    void (*changed)(void *arg, const struct tag *pipe, bool bound);
 };
 
 int binding_new(const struct binding_host *host, struct binding **b);
@@ -46,6 +56,12 @@ struct tag pipe_shared(const char *name);
 int binding_bind(struct binding *b, const struct tag *pipe, enum pipe_type type, enum transport transport, uint8_t rank);
 void binding_unbind(struct binding *b, const struct tag *pipe);
 bool binding_bound(const struct binding *b, const struct tag *pipe);
+/* Pipes bound here, in the order in which they were bound: up to `max` of those after number `*after`, which is moved on. */
+size_t binding_list(const struct binding *b, uint64_t *after, struct registered_pipe *out, size_t max);
+size_t binding_bound_count(const struct binding *b);
+
+/* What our clients have registered with us; NULL when we are no rendezvous. */
+struct rendezvous *binding_index(const struct binding *b);
 
 struct binding_want {
     struct tag pipe;
@@ -61,14 +77,14 @@ struct binding_holder {
     uint8_t rank; /* its binder's wish: lower first */
     uint8_t count;
     struct endpoint endpoint[PIPE_ENDPOINTS_MAX]; /* best first, as the holder ranked them */
-    struct node_id answered_by;                   /* the peer that told; ourselves when it is bound here */
+    struct node_id answered_by;                   /* the peer that told; ourselves when it is bound or registered here */
     uint64_t expires;                             /* on the port's clock */
 };
 
 struct binding_result {
     int err; /* 0; ERR_NOT_FOUND: all who were asked said no; ERR_TIMEOUT; ERR_UNREACHABLE: nobody to ask */
     uint8_t count;
-    struct binding_holder holder[ANSWER_HOLDERS_MAX]; /* best first: by rank, then by round trip */
+    struct binding_holder holder[ANSWER_HOLDERS_MAX]; /* best first: by rank, then by round trip, then by id */
     bool cached;
     uint16_t asked;   /* peers that were asked */
     uint64_t elapsed; /* ns from question to answer */

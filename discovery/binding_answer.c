@@ -1,50 +1,87 @@
-/* The pipe binding protocol: questions of others, and all answers. See binding.h.
+/* The pipe binding protocol: questions of others. See binding.h.
  *
- * Invariants: (1) a query is handled once: a second copy finds our id among the visited or its number among the forwards;
- * (2) no answer is believed, kept or passed on before entry_from has checked it against the holder's signature. */
+ * Who is asked answers for itself. Else it asks those who are believed to have the pipe bound, when it is linked to them,
+ * rather than answer for them; else it answers from its index and its cache; else it asks the rendezvous nearest to the pipe;
+ * and when there is none and hops are left, a few others.
+ *
+ * Invariants: (1) a query is handled once at a time: a second copy finds our id among the visited or its number among the
+ * forwards; (2) from rendezvous to rendezvous it only comes nearer to its pipe; (3) what is sent back has passed
+ * binding_believe, or was registered here. */
 #include "binding_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static void answer(struct binding *b, const struct node_id *to, const struct tag *query, const struct binding_want *want,
-                   const struct pipe_entry *entry)
+static void holder_of(const struct binding *b, const struct pipe_entry *entry, struct pipe_holder *h)
+{
+    uint64_t now = binding_now(b);
+    h->rank = entry->rank;
+    h->incarnation = entry->holder.incarnation;
+    h->life_s = entry->expires > now ? (uint32_t)((entry->expires - now) / SECOND) : 0;
+    h->record = entry->signed_holder;
+    h->endpoint_count = entry->count;
+    memcpy(h->endpoint, entry->endpoint, entry->count * sizeof *entry->endpoint);
+}
+
+static void answer(struct binding *b, const struct node_id *to, const struct question *q, const struct chosen *chosen)
 {
     struct msg *m = calloc(1, sizeof *m);
     if (!m)
         return; /* the asker's own deadline covers it */
     m->type = MSG_ANSWER;
-    m->answer.query = *query;
-    m->answer.pipe = want->pipe;
-    m->answer.type = want->type;
-    if (entry) {
-        uint64_t now = binding_now(b);
-        struct pipe_holder *h = &m->answer.holder[m->answer.holder_count++];
-        h->rank = entry->rank;
-        h->incarnation = entry->holder.incarnation;
-        h->life_s = entry->expires > now ? (uint32_t)((entry->expires - now) / SECOND) : 0;
-        h->record = entry->signed_holder;
-        h->endpoint_count = entry->count;
-        memcpy(h->endpoint, entry->endpoint, sizeof entry->endpoint);
-    }
+    m->answer.query = q->query;
+    m->answer.pipe = q->want.pipe;
+    m->answer.type = q->want.type;
+    for (size_t i = 0; i < chosen->count; i++)
+        holder_of(b, chosen->entry[i], &m->answer.holder[m->answer.holder_count++]);
     if (b->host.send(b->host.arg, to, m) == 0)
         b->counts.answers_sent++;
     free(m);
 }
 
+static bool live(const struct binding *b, const struct question *q, const struct pipe_entry *entry)
+{
+    (void)q;
+    return entry->expires > binding_now(b);
+}
+
+/* Told since the question began, or of somebody who cannot be asked. */
+static bool best_known(const struct binding *b, const struct question *q, const struct pipe_entry *entry)
+{
+    return entry->heard_at >= q->started || (live(b, q, entry) && !was_asked(&q->asked, &entry->holder.id));
+}
+
+/* ---- questions that were passed on */
+
 static struct forward *forward_find(const struct binding *b, const struct tag *query)
 {
     for (struct forward *f = b->forwards; f; f = f->next)
-        if (tag_equal(&f->query, query))
+        if (tag_equal(&f->q.query, query))
             return f;
     return NULL;
 }
 
-/* Nobody downstream said yes in time. */
-static void forward_expire(void *arg)
+void forward_drop(struct forward *f)
+{
+    struct binding *b = f->b;
+    b->host.port->timer_cancel(b->host.port->self, &f->timer);
+    struct forward **at = &b->forwards;
+    while (*at != f)
+        at = &(*at)->next;
+    *at = f->next;
+    b->outstanding--;
+    free(f);
+}
+
+/* Ends with the best that is known by now; those who were asked and are silent are named only for want of better. */
+static void forward_end(void *arg)
 {
     struct forward *f = arg;
-    answer(f->b, &f->origin, &f->query, &f->want, NULL);
+    struct chosen chosen;
+    binding_choose(f->b, &f->q, best_known, &chosen);
+    if (chosen.count == 0)
+        binding_choose(f->b, &f->q, live, &chosen);
+    answer(f->b, &f->origin, &f->q, &chosen);
     forward_drop(f);
 }
 
@@ -59,53 +96,70 @@ static bool has_room(const struct binding *b, const struct node_id *from)
     return all < QUERIES_MAX / 2 && of_this_peer < FORWARDS_PER_PEER_MAX && b->outstanding < QUERIES_MAX;
 }
 
-static struct forward *forward_new(struct binding *b, const struct node_id *from, const struct msg_query *q,
-                                   const struct binding_want *want)
+static struct forward *forward_new(struct binding *b, const struct node_id *from, const struct question *q)
 {
     struct forward *f = has_room(b, from) ? calloc(1, sizeof *f) : NULL;
     if (!f)
         return NULL;
     f->b = b;
-    f->query = q->query;
-    f->pipe = q->pipe;
-    f->want = *want;
+    f->q = *q;
     f->origin = *from;
-    timer_init(&f->timer, forward_expire, f);
+    timer_init(&f->timer, forward_end, f);
     f->next = b->forwards;
     b->forwards = f;
     b->outstanding++;
-    binding_timer(b, &f->timer, binding_now(b) + QUERY_TIMEOUT / 2);
     return f;
 }
 
-/* Passes a query on: to the wanted peers we are linked to, or to a few others when anyone will do. False: there is nobody. */
-static bool pass_on(struct binding *b, const struct node_id *from, const struct msg *m, const struct binding_want *want)
+/* The owner, or those who are known to have a shared pipe bound. */
+static void ask_believed(struct forward *f, const struct pick *pick, const struct msg *m)
 {
-    const struct msg_query *q = &m->query;
-    if (q->hops == 0 || q->visited_count >= QUERY_VISITED_MAX)
-        return false;
-    struct forward *f = forward_new(b, from, q, want);
-    struct msg *copy = malloc(sizeof *copy);
-    if (f && copy) {
-        *copy = *m;
-        copy->query.hops--;
-        copy->query.visited[copy->query.visited_count++] = b->host.self;
-        struct node_id peer[FAN_OUT];
-        size_t n = 0;
-        if (!want->owned || !binding_ask(b, &f->asked, &want->owner, copy))
-            n = binding_others(b, &f->asked, &copy->query, peer);
-        for (size_t i = 0; i < n; i++)
-            if (!id_equal(&peer[i], from))
-                binding_ask(b, &f->asked, &peer[i], copy);
-        b->counts.forwarded += f->asked.count;
-    }
-    free(copy);
-    if (f && f->asked.count > 0)
-        return true;
-    if (f)
-        forward_drop(f);
-    return false;
+    struct chosen chosen;
+    if (f->q.want.owned && binding_may_ask(f->b, pick, &f->q.want.owner))
+        binding_ask(f->b, &f->q.asked, &f->q.want.owner, m);
+    if (f->q.want.owned)
+        return;
+    binding_choose(f->b, &f->q, live, &chosen);
+    for (size_t i = 0; i < chosen.count; i++)
+        if (binding_may_ask(f->b, pick, &chosen.entry[i]->holder.id))
+            binding_ask(f->b, &f->q.asked, &chosen.entry[i]->holder.id, m);
 }
+
+/* The rendezvous nearest to the pipe; when we are one ourselves, only if it is nearer. */
+static void ask_relay(struct forward *f, const struct pick *pick, const struct msg *m)
+{
+    struct node_id relay;
+    const struct node_id *self = &f->b->host.self;
+    if (binding_pick_relays(f->b, pick, &relay, 1) == 1 &&
+        (!f->b->index || xor_nearer(f->q.want.pipe.b, &relay, self, TAG_BYTES)))
+        binding_ask(f->b, &f->q.asked, &relay, m);
+}
+
+static void ask_others(struct forward *f, const struct pick *pick, const struct msg *m)
+{
+    struct node_id peer[FAN_OUT];
+    size_t n = binding_pick(f->b, pick, peer, FAN_OUT);
+    for (size_t i = 0; i < n; i++)
+        binding_ask(f->b, &f->q.asked, &peer[i], m);
+}
+
+/* Passes a query on to whom it is worth it. `is_known`: there is something to answer even if they are silent. */
+static bool pass_on(struct forward *f, struct msg *m, bool is_known)
+{
+    uint8_t hops = m->query.hops--;
+    m->query.visited[m->query.visited_count++] = f->b->host.self;
+    struct pick pick = {.asked = &f->q.asked, .q = &m->query, .from = &f->origin};
+    ask_believed(f, &pick, m);
+    if (f->q.asked.count == 0 && !is_known && (f->b->index || hops > 1))
+        ask_relay(f, &pick, m);
+    if (f->q.asked.count == 0 && !is_known && !f->b->index && hops > 1)
+        ask_others(f, &pick, m);
+    f->b->counts.forwarded += f->q.asked.count;
+    binding_timer(f->b, &f->timer, binding_now(f->b) + (is_known ? STALE_WAIT : QUERY_TIMEOUT / 2));
+    return f->q.asked.count > 0;
+}
+
+/* ---- questions as they come */
 
 static bool seen_before(const struct binding *b, const struct msg_query *q)
 {
@@ -130,129 +184,77 @@ static const struct node_id *choose_wanted(struct binding *b, const struct msg_q
     return &q->wanted[0];
 }
 
+/* Is it bound here? Then we name ourselves, and for a shared pipe others that we know of. */
+static bool answer_for_us(struct binding *b, const struct node_id *from, const struct question *q)
+{
+    struct pipe_entry local;
+    struct chosen chosen = {.count = 0};
+    if (!binding_local(b, &q->want, &local))
+        return false;
+    if (!q->want.owned)
+        binding_choose(b, q, live, &chosen);
+    chosen_add(b, &chosen, &local);
+    answer(b, from, q, &chosen);
+    return true;
+}
+
 void binding_on_query(struct binding *b, const struct node_id *from, const struct msg *m)
 {
-    const struct msg_query *q = &m->query;
     b->counts.queries_heard++;
-    if (seen_before(b, q))
+    if (seen_before(b, &m->query))
         return;
-    struct binding_want want = {.pipe = q->pipe,
-                                .type = q->type,
-                                .transport = q->transport,
-                                .owned = q->wanted_count > 0,
-                                .owner = *choose_wanted(b, q)};
-    struct pipe_entry local;
-    if (binding_local(b, &want, &local))
-        answer(b, from, &q->query, &want, &local);
-    else if (!pass_on(b, from, m, &want))
-        answer(b, from, &q->query, &want, binding_cached(b, &want));
+    struct question q = {.query = m->query.query,
+                         .want = {.pipe = m->query.pipe,
+                                  .type = m->query.type,
+                                  .transport = m->query.transport,
+                                  .owned = m->query.wanted_count > 0,
+                                  .owner = *choose_wanted(b, &m->query)},
+                         .started = binding_now(b)};
+    binding_look_up(b, &q.want);
+    if (answer_for_us(b, from, &q))
+        return;
+    struct chosen known;
+    binding_choose(b, &q, live, &known);
+    bool far = m->query.hops == 0 || m->query.visited_count >= QUERY_VISITED_MAX;
+    struct forward *f = far ? NULL : forward_new(b, from, &q);
+    struct msg *copy = f ? malloc(sizeof *copy) : NULL;
+    if (copy)
+        *copy = *m;
+    bool passed_on = copy && pass_on(f, copy, known.count > 0);
+    free(copy);
+    if (passed_on)
+        return;
+    answer(b, from, &q, &known);
+    if (f)
+        forward_drop(f);
 }
 
 /* ---- answers */
 
-static bool endpoint_in(const struct endpoint *e, const struct record *record)
-{
-    for (size_t i = 0; i < record->endpoint_count; i++)
-        if (record->endpoint[i].scope == e->scope && strcmp(record->endpoint[i].text, e->text) == 0)
-            return true;
-    return false;
-}
-
-/* Checks a positive answer to a question and turns it into an entry. */
-static int entry_from(struct binding *b, const struct binding_want *want, const struct msg_answer *a, struct pipe_entry *entry)
-{
-    const struct pipe_holder *h = &a->holder[0];
-    memset(entry, 0, sizeof *entry);
-    int err = b->host.take_record(b->host.arg, &h->record, &entry->holder);
-    if (err)
-        return err;
-    if (id_equal(&entry->holder.id, &b->host.self) || (want->owned && !id_equal(&entry->holder.id, &want->owner)))
-        return ERR_VERIFY; /* what is bound here we know ourselves */
-    if (entry->holder.incarnation != h->incarnation || h->endpoint_count == 0 || a->type != want->type)
-        return ERR_VERIFY;
-    for (size_t i = 0; i < h->endpoint_count; i++) {
-        const struct endpoint *e = &h->endpoint[i];
-        if (!endpoint_in(e, &entry->holder) || (want->transport != TRANSPORT_ANY && e->transport != want->transport))
-            return ERR_VERIFY;
-        entry->endpoint[i] = *e;
-    }
-    entry->pipe = want->pipe;
-    entry->type = want->type;
-    entry->transport = want->transport;
-    entry->rank = h->rank;
-    entry->signed_holder = h->record;
-    entry->count = h->endpoint_count;
-    entry->expires = binding_now(b) + h->life_s * SECOND;
-    return 0;
-}
-
-/* Notes an answer, as a "no" until it has proved to be more. False when this peer was not asked, or has answered before: an
- * answer costs a signature check, so everybody has one. */
-static bool note_answer(struct asked *asked, const struct node_id *from)
-{
-    for (size_t i = 0; i < asked->count; i++)
-        if (id_equal(&asked->peer[i], from) && !asked->refused[i])
-            return asked->refused[i] = true;
-    return false;
-}
-
-static void answer_to_us(struct resolve *r, const struct node_id *from, const struct msg_answer *a)
-{
-    struct binding *b = r->b;
-    struct pipe_entry entry;
-    if (!note_answer(&r->asked, from) || (a->holder_count > 0 && entry_from(b, &r->want, a, &entry) != 0)) {
-        b->counts.answers_refused++;
-        return;
-    }
-    if (a->holder_count > 0) {
-        pipe_cache_put(&b->cache, &entry);
-        resolve_found(r, &entry, from, false);
-        return;
-    }
-    pipe_cache_drop(&b->cache, &r->want.pipe);
-    if (!asked_all_refused(&r->asked))
-        return;
-    bool asked_owner = r->want.owned && id_equal(from, &r->want.owner);
-    size_t before = r->asked.count;
-    if (!r->wide && !asked_owner)
-        resolve_widen(r);
-    if (r->asked.count == before)
-        resolve_failed(r, ERR_NOT_FOUND); /* the owner itself, or everyone we could ask, says no */
-}
-
-static void answer_to_pass(struct forward *f, const struct node_id *from, const struct msg_answer *a)
+static void forward_answered(struct forward *f, const struct node_id *from, const struct msg_answer *a)
 {
     struct binding *b = f->b;
-    struct pipe_entry entry;
-    if (!note_answer(&f->asked, from) || (a->holder_count > 0 && entry_from(b, &f->want, a, &entry) != 0)) {
-        b->counts.answers_refused++;
+    bool first = !f->q.found;
+    enum verdict verdict = binding_believe(b, &f->q, false, from, a);
+    if (verdict != VERDICT_YES && verdict != VERDICT_NO)
         return;
-    }
-    if (a->holder_count > 0)
-        pipe_cache_put(&b->cache, &entry);
-    else if (!asked_all_refused(&f->asked))
-        return;
-    answer(b, &f->origin, &f->query, &f->want, a->holder_count > 0 ? &entry : NULL);
-    forward_drop(f);
+    if (f->q.asked.answers == f->q.asked.count || (verdict == VERDICT_YES && f->q.want.owned))
+        forward_end(f);
+    else if (verdict == VERDICT_YES && first)
+        binding_timer(b, &f->timer, binding_now(b) + GATHER_BETWEEN);
 }
 
 void binding_on_answer(struct binding *b, const struct node_id *from, const struct msg *m)
 {
     const struct msg_answer *a = &m->answer;
     for (struct resolve *r = b->resolves; r; r = r->next)
-        if (tag_equal(&r->query, &a->query) && tag_equal(&r->want.pipe, &a->pipe)) {
-            answer_to_us(r, from, a);
+        if (tag_equal(&r->q.query, &a->query)) {
+            resolve_answered(r, from, a);
             return;
         }
     struct forward *f = forward_find(b, &a->query);
-    if (f && tag_equal(&f->pipe, &a->pipe))
-        answer_to_pass(f, from, a);
+    if (f)
+        forward_answered(f, from, a);
     else
         b->counts.answers_refused++; /* late, or never asked */
-}
-
-void binding_counts(const struct binding *b, struct binding_counts *out)
-{
-    *out = b->counts;
-    out->cached = (uint32_t)b->cache.count;
 }

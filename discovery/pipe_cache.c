@@ -17,6 +17,7 @@ void pipe_cache_fini(struct pipe_cache *cache)
     memset(cache, 0, sizeof *cache);
 }
 
+/* The first entry of a pipe, or where it would stand. */
 static size_t place_of(const struct pipe_cache *cache, const struct tag *pipe)
 {
     size_t low = 0, high = cache->count;
@@ -30,15 +31,19 @@ static size_t place_of(const struct pipe_cache *cache, const struct tag *pipe)
     return low;
 }
 
-static struct pipe_entry *entry_at(const struct pipe_cache *cache, size_t at, const struct tag *pipe)
+static size_t holders_at(const struct pipe_cache *cache, size_t at, const struct tag *pipe)
 {
-    return at < cache->count && tag_equal(&cache->entry[at]->pipe, pipe) ? cache->entry[at] : NULL;
+    size_t n = 0;
+    while (at + n < cache->count && tag_equal(&cache->entry[at + n]->pipe, pipe))
+        n++;
+    return n;
 }
 
-const struct pipe_entry *pipe_cache_find(const struct pipe_cache *cache, const struct tag *pipe, uint64_t now)
+struct pipe_entry *const *pipe_cache_of(const struct pipe_cache *cache, const struct tag *pipe, size_t *count)
 {
-    struct pipe_entry *entry = entry_at(cache, place_of(cache, pipe), pipe);
-    return entry && entry->expires > now ? entry : NULL;
+    size_t at = place_of(cache, pipe);
+    *count = holders_at(cache, at, pipe);
+    return *count > 0 ? &cache->entry[at] : NULL;
 }
 
 static void drop_at(struct pipe_cache *cache, size_t at)
@@ -48,22 +53,33 @@ static void drop_at(struct pipe_cache *cache, size_t at)
     cache->count--;
 }
 
-void pipe_cache_drop(struct pipe_cache *cache, const struct tag *pipe)
+void pipe_cache_drop(struct pipe_cache *cache, const struct tag *pipe, const struct node_id *holder)
 {
     size_t at = place_of(cache, pipe);
-    if (entry_at(cache, at, pipe))
-        drop_at(cache, at);
+    while (at < cache->count && tag_equal(&cache->entry[at]->pipe, pipe))
+        if (!holder || id_equal(&cache->entry[at]->holder.id, holder))
+            drop_at(cache, at);
+        else
+            at++;
 }
 
-static int make_room(struct pipe_cache *cache)
+/* Drops the one of `count` entries that expires first. */
+static void drop_first_to_expire(struct pipe_cache *cache, size_t at, size_t count)
 {
-    if (cache->count >= PIPE_CACHE_MAX) {
-        size_t first = 0;
-        for (size_t i = 1; i < cache->count; i++)
-            if (cache->entry[i]->expires < cache->entry[first]->expires)
-                first = i;
-        drop_at(cache, first);
-    }
+    size_t first = at;
+    for (size_t i = at; i < at + count; i++)
+        if (cache->entry[i]->expires < cache->entry[first]->expires)
+            first = i;
+    drop_at(cache, first);
+}
+
+static int make_room(struct pipe_cache *cache, const struct tag *pipe)
+{
+    size_t at = place_of(cache, pipe), holders = holders_at(cache, at, pipe);
+    if (holders >= PIPE_HOLDERS_MAX)
+        drop_first_to_expire(cache, at, holders);
+    else if (cache->count >= PIPE_CACHE_MAX)
+        drop_first_to_expire(cache, 0, cache->count);
     if (cache->count < cache->cap)
         return 0;
     size_t cap = cache->cap ? cache->cap * 2 : 16;
@@ -75,23 +91,39 @@ static int make_room(struct pipe_cache *cache)
     return 0;
 }
 
+/* The order within a pipe. */
+static int compare(const struct pipe_entry *a, const struct pipe_entry *b)
+{
+    if (a->transport != b->transport)
+        return a->transport < b->transport ? -1 : 1;
+    return id_compare(&a->holder.id, &b->holder.id);
+}
+
+/* The entry's place among those of its pipe. */
+static size_t place_in_pipe(const struct pipe_cache *cache, const struct pipe_entry *entry)
+{
+    size_t at = place_of(cache, &entry->pipe);
+    while (at < cache->count && tag_equal(&cache->entry[at]->pipe, &entry->pipe) && compare(cache->entry[at], entry) < 0)
+        at++;
+    return at;
+}
+
 int pipe_cache_put(struct pipe_cache *cache, const struct pipe_entry *entry)
 {
-    struct pipe_entry *old = entry_at(cache, place_of(cache, &entry->pipe), &entry->pipe);
-    if (old) {
-        if (id_equal(&old->holder.id, &entry->holder.id) && record_compare(&entry->holder, &old->holder) < 0)
+    size_t at = place_in_pipe(cache, entry);
+    struct pipe_entry *old = at < cache->count ? cache->entry[at] : NULL;
+    if (old && tag_equal(&old->pipe, &entry->pipe) && compare(old, entry) == 0) {
+        if (record_compare(&entry->holder, &old->holder) < 0)
             return ERR_STATE;
         *old = *entry;
         return 0;
     }
-    int err = make_room(cache);
-    if (err)
-        return err;
-    struct pipe_entry *copy = malloc(sizeof *copy);
+    int err = make_room(cache, &entry->pipe);
+    struct pipe_entry *copy = err ? NULL : malloc(sizeof *copy);
     if (!copy)
         return ERR_NOMEM;
     *copy = *entry;
-    size_t at = place_of(cache, &entry->pipe);
+    at = place_in_pipe(cache, entry);
     memmove(&cache->entry[at + 1], &cache->entry[at], (cache->count - at) * sizeof copy);
     cache->entry[at] = copy;
     cache->count++;

@@ -70,60 +70,6 @@ void core_job(struct core *core, struct job *job)
     core->port->job(core->port->self, job);
 }
 
-/* ---- what the binding protocol needs of us */
-
-static int host_send(void *arg, const struct node_id *to, const struct msg *m)
-{
-    struct core *core = arg;
-    struct peer *peer = peers_find(core->peers, to);
-    struct link *link = peer ? link_to(core, peer) : NULL;
-    return link ? link_send(link, m) : ERR_UNREACHABLE;
-}
-
-static size_t host_linked(void *arg, struct node_id *out, size_t max)
-{
-    return links_peers(arg, out, max);
-}
-
-static const struct record_bytes *host_own_record(void *arg, struct record *decoded)
-{
-    struct core *core = arg;
-    *decoded = core->record;
-    return &core->signed_record;
-}
-
-/* A record that is no news has not been looked at by peers_take_record: then only the very bytes that were verified before
- * are good. */
-static int host_take_record(void *arg, const struct record_bytes *bytes, struct record *decoded)
-{
-    struct core *core = arg;
-    struct peer *peer;
-    enum peer_news news;
-    int err = peers_take_record(core->peers, bytes, false, core_now(core), &peer, &news);
-    if (!err)
-        err = record_decode(bytes, decoded);
-    if (err || !peer)
-        return err ? err : ERR_VERIFY; /* we know ourselves better than others do */
-    if (peer_has_record(peer, bytes))
-        return 0;
-    return record_compare(decoded, &peer->record) < 0 ? ERR_STATE : ERR_VERIFY; /* from an earlier life, or forged */
-}
-
-static bool host_trusted(void *arg, const struct node_id *id)
-{
-    struct core *core = arg;
-    const struct peer *peer = peers_find(core->peers, id);
-    return peer && peer->trusted;
-}
-
-static uint64_t host_rtt(void *arg, const struct node_id *id)
-{
-    struct core *core = arg;
-    const struct peer *peer = peers_find(core->peers, id);
-    const struct link *link = peer ? link_to(core, peer) : NULL;
-    return link ? link->rtt : 0;
-}
-
 /* ---- life */
 
 int core_new(const struct core_config *config, const struct port *port, struct core **out)
@@ -143,20 +89,11 @@ int core_new(const struct core_config *config, const struct port *port, struct c
     bucket_init(&core->replies, 10, 20, now);
     bucket_init(&core->dials, 20, 256, now);
     bucket_init(&core->wrong_tickets, TICKET_WRONG_PER_MIN / 60.0, TICKET_WRONG_PER_MIN, now);
-    struct binding_host host = {.arg = core,
-                                .port = port,
-                                .self = config->identity->id,
-                                .send = host_send,
-                                .linked = host_linked,
-                                .own_record = host_own_record,
-                                .take_record = host_take_record,
-                                .trusted = host_trusted,
-                                .rtt = host_rtt};
     int err = peers_new(&config->identity->id, &core->peers);
     if (!err)
         err = spread_init(core);
     if (!err)
-        err = binding_new(&host, &core->binding);
+        err = binding_start(core);
     if (err)
         core_free(core);
     else
@@ -181,6 +118,7 @@ void core_free(struct core *core)
     spread_free(core);
     files_free(core);
     shares_free(core);
+    registrar_free(core);
     binding_free(core->binding);
     peers_free(core->peers);
     free(core);
@@ -273,8 +211,12 @@ static void on_message(struct link *link, const struct msg *m)
         ask_on_answer(link, m);
         break;
     case MSG_RECORDS: gossip_on_records(link, m); break;
-    case MSG_QUERY: binding_on_query(link->core->binding, &link->peer->id, m); break;
+    case MSG_QUERY:
+        if (bucket_take(&link->queries, link->heard_at))
+            binding_on_query(link->core->binding, &link->peer->id, m);
+        break;
     case MSG_ANSWER: binding_on_answer(link->core->binding, &link->peer->id, m); break;
+    case MSG_REGISTER: registrar_on_register(link, m); break;
     case MSG_JOIN: trust_on_join(link, m); break;
     case MSG_SHARES:
     case MSG_LIST:
@@ -298,6 +240,7 @@ static void on_message(struct link *link, const struct msg *m)
     case MSG_SPREAD_PRUNE: spread_on_message(link, m); break;
     case MSG_ERROR:
     case MSG_JOIN_OK:
+    case MSG_REGISTER_OK:
     case MSG_SHARES_OK:
     case MSG_LIST_OK:
     case MSG_FETCH_OK:

@@ -50,6 +50,7 @@ struct link {
     struct bucket messages;
     struct bucket data;    /* DATA, ACK, SPREAD: many and cheap, and bounded by credit besides */
     struct bucket records; /* signature checks on records that it brings */
+    struct bucket queries; /* QUERY and REGISTER: each can make work for others */
     struct bucket spread;  /* signature checks on SPREAD, and answers to WANT */
 };
 
@@ -207,6 +208,23 @@ void gossip_on_records(struct link *link, const struct msg *m);
 /* A peer's record is new: save it if it is trusted, pass it on. */
 void gossip_fresh(struct core *core, struct peer *peer, const struct link *from);
 
+/* ---- pipes made known (binding_host.c, registrar.c) */
+
+int binding_start(struct core *core); /* ERR_NOMEM */
+/* Linked nodes that are rendezvous, each once. */
+size_t links_relays(struct core *core, struct node_id *out, size_t max);
+/* Verifies a record from anywhere, keeps it when it is news, and decodes it. ERR_VERIFY; ERR_STATE when a newer one is known. */
+int core_take_record(struct core *core, const struct record_bytes *bytes, struct record *decoded);
+
+#define RELAYS_NEAR 3 /* rendezvous nodes that an ordinary node keeps links to; it registers with two of them */
+int registrar_new(struct core *core);
+void registrar_free(struct core *core);
+void registrar_on_register(struct link *link, const struct msg *m);
+/* The first link to a peer came up, or the last one ended. */
+void registrar_link_changed(struct core *core, const struct peer *peer);
+/* A pipe was bound here, or is no more. */
+void registrar_pipe_changed(struct core *core, const struct tag *pipe, bool bound);
+
 struct core {
     struct core_config config;
     const struct port *port;
@@ -216,6 +234,7 @@ struct core {
 
     struct peers *peers;
     struct binding *binding;
+    struct registrar *registrar;
     struct record record; /* our own */
     struct record_bytes signed_record;
     uint64_t beat;

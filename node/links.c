@@ -135,6 +135,7 @@ struct link *link_new(struct core *core, link_no no, struct peer *peer)
     bucket_init(&link->data, LINK_DATA_PER_S, 2 * LINK_DATA_PER_S, link->opened_at);
     bucket_init(&link->spread, SPREAD_CHECKS_PER_S, 2 * SPREAD_CHECKS_PER_S, link->opened_at);
     bucket_init(&link->records, LINK_RECORDS_PER_S, 4 * GOSSIP_RECORDS_MAX, link->opened_at);
+    bucket_init(&link->queries, LINK_QUERIES_PER_S, 2 * LINK_QUERIES_PER_S, link->opened_at);
     if (peer)
         peer->busy++;
     link->next = core->links;
@@ -191,6 +192,7 @@ static void link_ended(struct link *link)
         peer_lost(peer, core_now(core));
         if (!core->stopping) {
             announce(core, peer, "down");
+            registrar_link_changed(core, peer);
             links_consider(core);
         }
     }
@@ -315,6 +317,8 @@ static void link_is_up(struct link *link)
         gossip_fresh(core, peer, link);
     gossip_link_up(link);
     spread_link_up(link);
+    if (first)
+        registrar_link_changed(core, peer);
     reach_link_up(core, peer);
 }
 
