@@ -10,6 +10,7 @@
 
 #include "bulk_thread.h"
 #include "bulk_transfer.h"
+#include "packet.h"
 
 #include <sodium.h>
 #include <stdlib.h>
@@ -115,18 +116,24 @@ static void finish(struct job_transfer *job)
 {
     struct receive *r = job->t.r;
     struct send *s = job->t.s;
+    struct duplex *d = job->t.d;
     struct fault fault = job->t.fault;
 
-    atomic_store(&job->t.progress->phase, TRANSFER_ENDED);
+    if (job->t.progress != NULL)
+        atomic_store(&job->t.progress->phase, TRANSFER_ENDED);
     job_free(job);
     if (r != NULL) {
         r->fault = fault;
         r->port_data = NULL;
         r->done(r);
-    } else {
+    } else if (s != NULL) {
         s->fault = fault;
         s->port_data = NULL;
         s->done(s);
+    } else {
+        d->fault = fault;
+        d->port_data = NULL;
+        d->done(d);
     }
 }
 
@@ -135,8 +142,8 @@ static void handle(struct event *e)
     struct transfer *t = &e->job->t;
 
     switch (e->news) {
-    case NEWS_READY: t->r->ready(t->r); break;
-    case NEWS_CONNECTED: t->s->connected(t->s); break;
+    case NEWS_READY: t->r != NULL ? t->r->ready(t->r) : t->d->ready(t->d); break;
+    case NEWS_CONNECTED: t->s != NULL ? t->s->connected(t->s) : t->d->connected(t->d); break;
     case NEWS_DONE: finish(e->job); break;
     case NEWS_ITEM:
         t->r->item(t->r, e->path, &e->fault);
@@ -174,12 +181,16 @@ static void *lead(void *arg)
     struct job_transfer *job = arg;
     struct transfer *t = &job->t;
 
-    pthread_setname_np(pthread_self(), t->r != NULL ? "weft-receive" : "weft-send");
-    if (t->r != NULL ? transfer_connect_receive(t) : transfer_connect_send(t)) {
+    bool receives = t->r != NULL || (t->d != NULL && t->d->calling);
+
+    pthread_setname_np(pthread_self(), t->r != NULL ? "weft-receive" : t->s != NULL ? "weft-send" : "weft-flow");
+    if (receives ? transfer_connect_receive(t) : transfer_connect_send(t)) {
         if (t->r != NULL)
             fetch_receive(t);
-        else
+        else if (t->s != NULL)
             fetch_send(t);
+        else
+            flow(t);
     }
     transfer_close_streams(t);
     on_tell(t, EVENT_DONE);
@@ -247,9 +258,21 @@ static void send_stillborn(void *data)
     s->done(s);
 }
 
+static void duplex_stillborn(void *data)
+{
+    struct duplex *d = data;
+    d->fault = no_memory;
+    d->done(d);
+}
+
+static uint32_t deadline(const struct bulk *bulk)
+{
+    return bulk->config.deadline_s != 0 ? bulk->config.deadline_s : RECEPTION_DEADLINE_S;
+}
+
 void bulk_receive_start(struct bulk *bulk, struct receive *r)
 {
-    struct job_transfer *job = job_new(bulk, bulk->config.deadline_s != 0 ? bulk->config.deadline_s : RECEPTION_DEADLINE_S);
+    struct job_transfer *job = job_new(bulk, deadline(bulk));
 
     r->port_data = job;
     if (job == NULL) {
@@ -277,6 +300,22 @@ void bulk_send_start(struct bulk *bulk, struct send *s)
     job_start(job);
 }
 
+void bulk_duplex_start(struct bulk *bulk, struct duplex *d)
+{
+    uint32_t dial = d->reception.deadline_s < DUPLEX_DIAL_S ? d->reception.deadline_s : DUPLEX_DIAL_S;
+    struct job_transfer *job = job_new(bulk, d->calling ? deadline(bulk) : dial);
+
+    d->port_data = job;
+    if (job == NULL) {
+        bulk->config.post(bulk->config.arg, duplex_stillborn, d);
+        return;
+    }
+    job->t.d = d;
+    job->t.info = &d->reception;
+    job->t.streams_wanted = DUPLEX_STREAMS;
+    job_start(job);
+}
+
 void bulk_receive_confirm(struct bulk *bulk, struct receive *r, const struct msg_fetch_ok *answer)
 {
     struct job_transfer *job = r->port_data;
@@ -291,6 +330,36 @@ void bulk_send_go(struct bulk *bulk, struct send *s)
     (void)bulk;
     if (job != NULL)
         transfer_go(&job->t, NULL);
+}
+
+/* The descriptors stay with the transfer from now on, however it stands. */
+static void duplex_go(struct duplex *d, const struct msg_fetch_ok *answer, const int fd[2])
+{
+    struct job_transfer *job = d->port_data;
+    int spare[2] = {fd[0], fd[1]};
+
+    if (job == NULL || fd[0] < 0 || fd[1] < 0) {
+        packet_close(spare);
+        if (job != NULL)
+            transfer_failf(&job->t, ERR_USAGE, "a byte stream needs two descriptors, and the program passed none");
+        return;
+    }
+    pthread_mutex_lock(&job->t.lock);
+    memcpy(job->t.fd, fd, sizeof job->t.fd);
+    pthread_mutex_unlock(&job->t.lock);
+    transfer_go(&job->t, answer);
+}
+
+void bulk_duplex_confirm(struct bulk *bulk, struct duplex *d, const struct msg_fetch_ok *answer, const int fd[2])
+{
+    (void)bulk;
+    duplex_go(d, answer, fd);
+}
+
+void bulk_duplex_go(struct bulk *bulk, struct duplex *d, const int fd[2])
+{
+    (void)bulk;
+    duplex_go(d, NULL, fd);
 }
 
 static void cancel(struct job_transfer *job, int code)
@@ -309,6 +378,12 @@ void bulk_send_cancel(struct bulk *bulk, struct send *s, int code)
 {
     (void)bulk;
     cancel(s->port_data, code);
+}
+
+void bulk_duplex_cancel(struct bulk *bulk, struct duplex *d, int code)
+{
+    (void)bulk;
+    cancel(d->port_data, code);
 }
 
 /* ---- life */

@@ -40,6 +40,11 @@ void bulk_receive_cancel(struct bulk *bulk, struct receive *r, int code);
 void bulk_send_start(struct bulk *bulk, struct send *s);
 void bulk_send_go(struct bulk *bulk, struct send *s);
 void bulk_send_cancel(struct bulk *bulk, struct send *s, int code);
+void bulk_duplex_start(struct bulk *bulk, struct duplex *d);
+/* These take the two descriptors, in and out: they are closed when their direction has ended. A pair of -1 ends the stream. */
+void bulk_duplex_confirm(struct bulk *bulk, struct duplex *d, const struct msg_fetch_ok *answer, const int fd[2]);
+void bulk_duplex_go(struct bulk *bulk, struct duplex *d, const int fd[2]);
+void bulk_duplex_cancel(struct bulk *bulk, struct duplex *d, int code);
 
 /* For status and doctor: streams in use, outstanding reception objects, connections refused since start. */
 struct bulk_counts {

@@ -2,7 +2,7 @@
  *
  * The receiver makes the reception object before the core sends the request; the sender dials it, says so by RPC, and nothing
  * is read from any stream before that RPC has come. When the receiver offers no address the roles of listener and dialler are
- * swapped; who sends and who receives, and the key, stay. */
+ * swapped; who sends and who receives, and the key, stay. Of a byte stream's two sides the caller is the receiver here. */
 #include "bulk_dial.h"
 #include "bulk_transfer.h"
 
@@ -10,11 +10,31 @@
 
 #include <sodium.h>
 
+static bool is_receiver(const struct transfer *t)
+{
+    return t->r != NULL || (t->d != NULL && t->d->calling);
+}
+
+static const struct node_id *peer(const struct transfer *t)
+{
+    return t->r != NULL ? &t->r->peer : t->s != NULL ? &t->s->peer : &t->d->peer;
+}
+
+/* A byte stream needs both its streams. */
+static uint8_t fewest_streams(const struct transfer *t)
+{
+    return t->d != NULL ? DUPLEX_STREAMS : 1;
+}
+
+static uint8_t most_streams(const struct transfer *t)
+{
+    return t->d != NULL ? DUPLEX_STREAMS : STREAMS_MAX;
+}
+
 static int derive(struct transfer *t, unsigned index, struct tls_secret *out)
 {
-    const struct node_id *receiver = t->r != NULL ? &t->self : &t->s->peer;
-    const struct node_id *sender = t->r != NULL ? &t->r->peer : &t->self;
-    int err = tls_derive(t->info, receiver, sender, (uint8_t)index, out);
+    bool receives = is_receiver(t);
+    int err = tls_derive(t->info, receives ? &t->self : peer(t), receives ? peer(t) : &t->self, (uint8_t)index, out);
 
     if (err != 0)
         transfer_failf(t, err, "out of memory for a key");
@@ -78,10 +98,12 @@ static bool make_reception(struct transfer *t)
 {
     struct reception_info *info = t->info;
 
-    *info = (struct reception_info){.streams = t->streams_wanted, .limit = fetch_limit(t->r), .deadline_s = t->deadline_s};
+    bool listen = t->r != NULL ? t->r->listen : t->d->listen;
+    *info = (struct reception_info){
+        .streams = t->streams_wanted, .limit = t->r != NULL ? fetch_limit(t->r) : INT64_MAX, .deadline_s = t->deadline_s};
     randombytes_buf(info->id.b, sizeof info->id.b);
     randombytes_buf(info->key, sizeof info->key);
-    return !t->r->listen || t->addrs == 0 || listen_for_streams(t, info->addr, &info->addr_count);
+    return !listen || t->addrs == 0 || listen_for_streams(t, info->addr, &info->addr_count);
 }
 
 static bool receive_streams(struct transfer *t)
@@ -93,8 +115,9 @@ static bool receive_streams(struct transfer *t)
     t->tell(t, EVENT_READY);
     if (!transfer_wait_go(t))
         return false;
-    if (answer->streams == 0 || answer->streams > t->info->streams || (t->info->addr_count == 0 && answer->addr_count == 0)) {
-        transfer_failf(t, ERR_MALFORMED, "the sender's confirmation does not fit the reception object");
+    if (answer->streams < fewest_streams(t) || answer->streams > t->info->streams ||
+        (t->info->addr_count == 0 && answer->addr_count == 0)) {
+        transfer_failf(t, ERR_MALFORMED, "the other side's confirmation does not fit the reception object");
         return false;
     }
     return t->info->addr_count > 0 ? transfer_wait_streams(t, answer->streams)
@@ -113,11 +136,11 @@ bool transfer_connect_receive(struct transfer *t)
 static bool send_streams(struct transfer *t)
 {
     const struct reception_info *info = t->info;
-    struct msg_fetch_ok *answer = &t->s->answer;
+    struct msg_fetch_ok *answer = t->s != NULL ? &t->s->answer : &t->d->answer;
     bool listens = info->addr_count == 0;
 
     *answer = (struct msg_fetch_ok){.streams = info->streams};
-    if (info->streams == 0 || info->streams > STREAMS_MAX || info->addr_count > RECEPTION_ENDPOINTS_MAX) {
+    if (info->streams < fewest_streams(t) || info->streams > most_streams(t) || info->addr_count > RECEPTION_ENDPOINTS_MAX) {
         transfer_failf(t, ERR_MALFORMED, "a reception object without streams, or with too many");
         return false;
     }
@@ -137,5 +160,5 @@ bool transfer_connect_send(struct transfer *t)
 {
     bool ok = send_streams(t);
     gate_close(t->gate, &t->pass);
-    return ok && transfer_open_streams(t, t->info->streams, SEND_PATIENCE_S);
+    return ok && transfer_open_streams(t, t->info->streams, t->d != NULL ? STREAM_SILENCE_S : SEND_PATIENCE_S);
 }

@@ -67,6 +67,8 @@ static const struct {
     [FRAME_BLOCKS_END] = {BLOCKS_END_BYTES, BLOCKS_END_BYTES},
     [FRAME_DONE] = {0, 0},
     [FRAME_STOP] = {1, STOP_BYTES_MAX},
+    [FRAME_FLOW] = {1, FLOW_BYTES_MAX},
+    [FRAME_FLOW_END] = {FLOW_END_BYTES, FLOW_END_BYTES},
 };
 
 int frame_head_decode(const uint8_t b[FRAME_HEAD], struct frame_head *head)
@@ -231,6 +233,20 @@ int want_blocks_decode(const uint8_t *b, struct want_blocks *v)
     v->token = get(&b, 8);
     const uint64_t most = INT64_MAX / BLOCK_BYTES + 1; /* blocks of the largest file there can be */
     return v->count > 0 && v->count <= most && v->first <= most - v->count ? 0 : ERR_MALFORMED;
+}
+
+/* ---- byte streams */
+
+size_t flow_end_encode(uint8_t *b, uint64_t bytes)
+{
+    frame_head_encode(b, FRAME_FLOW_END, FLOW_END_BYTES);
+    return (size_t)(put(b + FRAME_HEAD, bytes, 8) - b);
+}
+
+int flow_end_decode(const uint8_t *b, uint64_t *bytes)
+{
+    *bytes = get(&b, 8);
+    return *bytes <= INT64_MAX ? 0 : ERR_MALFORMED;
 }
 
 /* ---- STOP */

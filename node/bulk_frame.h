@@ -21,6 +21,8 @@ enum frame_type {
     FRAME_BLOCKS_END,  /* sender: end of what WANT_BLOCKS asked for */
     FRAME_DONE,        /* receiver: nothing more is wanted on this stream */
     FRAME_STOP,        /* both: the transfer has failed, and why */
+    FRAME_FLOW,        /* of a byte stream: its next bytes */
+    FRAME_FLOW_END,    /* its end, which its receiver answers with DONE once all of it has been written */
     FRAME_TYPE_END
 };
 
@@ -30,6 +32,7 @@ enum frame_type {
 #define SMALL_BYTES BLOCK_BYTES /* a file of at most that is small */
 #define FILE_FIXED 41           /* body of a FILE without the content */
 #define BLOCK_FIXED 16
+#define FLOW_BYTES_MAX BLOCK_BYTES /* body of a FLOW */
 #define FRAME_BYTES_MAX (FRAME_HEAD + FILE_FIXED + BLOCK_BYTES) /* the longest frame */
 
 struct frame_head {
@@ -120,6 +123,11 @@ struct blocks_end {
 #define BLOCKS_END_BYTES 29
 size_t blocks_end_encode(uint8_t *b, const struct blocks_end *v);
 int blocks_end_decode(const uint8_t *b, struct blocks_end *v);
+
+/* How many bytes the stream had. */
+#define FLOW_END_BYTES 8
+size_t flow_end_encode(uint8_t *b, uint64_t bytes);
+int flow_end_decode(const uint8_t *b, uint64_t *bytes);
 
 /* An error's name and sentence. */
 #define STOP_BYTES_MAX 600

@@ -1,6 +1,7 @@
 #include "bulk_transfer.h"
 
 #include "bulk_thread.h"
+#include "packet.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -10,6 +11,7 @@
 
 int transfer_init(struct transfer *t, struct fault *fault)
 {
+    t->fd[0] = t->fd[1] = -1;
     t->stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (t->stop_fd < 0)
         return fault_errno(fault, errno, "cannot begin a transfer");
@@ -23,6 +25,7 @@ void transfer_fini(struct transfer *t)
     transfer_close_streams(t);
     for (unsigned i = 0; i < STREAMS_MAX; i++)
         tls_link_free(t->arrived[i]);
+    packet_close(t->fd);
     pthread_mutex_destroy(&t->lock);
     pthread_cond_destroy(&t->changed);
     close(t->stop_fd);

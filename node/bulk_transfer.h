@@ -1,6 +1,6 @@
-/* One running transfer, as the threads of the bulk plane share it.
+/* One running transfer or byte stream, as the threads of the bulk plane share it.
  *
- * Its lead thread sets up the streams (bulk_connect.c), then runs stream 0 (fetch_receive.c, fetch_send.c); each further stream
+ * Its lead thread sets up the streams (bulk_connect.c), then runs stream 0 (fetch_receive.c, fetch_send.c, bulk_flow.c); each further stream
  * has a thread for as long as data flows. The loop thread only says go or stop, and reads counters.
  *
  * The first fault ends all streams. One that is merely a lost connection gives way to a later, better one, such as what the
@@ -24,9 +24,10 @@ struct transfer {
     const struct log *log;
     const char *spool;
     struct node_id self;
-    struct receive *r; /* one of the two */
+    struct receive *r; /* one of the three */
     struct send *s;
-    struct transfer_progress *progress;
+    struct duplex *d;
+    struct transfer_progress *progress; /* NULL: of a duplex */
     struct reception_info *info;
     uint8_t streams_wanted;
     unsigned addrs; /* of this node, to be offered; their port is not set */
@@ -42,7 +43,8 @@ struct transfer {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     bool go;
-    struct msg_fetch_ok answer; /* a receiver's, set with go */
+    struct msg_fetch_ok answer; /* a receiver's or caller's, set with go */
+    int fd[2];                  /* a duplex's in and out, set with go; -1 once they have been taken */
     struct tls_link *arrived[STREAMS_MAX];
     bool impostor;    /* someone showed an identity of ours and did not know its key */
     unsigned streams; /* up */
@@ -73,7 +75,8 @@ void transfer_arrive(void *arg, uint8_t index, struct tls_link *link);
 /* Makes streams of what has arrived. False when it failed. */
 bool transfer_open_streams(struct transfer *t, unsigned n, int patience_s);
 
-/* Sets up all streams, in either role; false when that failed. (bulk_connect.c) */
+/* Sets up all streams, in either role; false when that failed. A duplex's caller makes the reception object, as a receiver
+ * does, and its callee connects to it, as a sender does. (bulk_connect.c) */
 bool transfer_connect_receive(struct transfer *t);
 bool transfer_connect_send(struct transfer *t);
 
@@ -84,9 +87,10 @@ void transfer_run(struct transfer *t, void (*run)(void *arg, unsigned index), vo
 void transfer_close_streams(struct transfer *t);
 unsigned transfer_streams(struct transfer *t); /* open now; any thread */
 
-/* The two jobs of a lead, once the streams are up. They report by transfer_fail. */
+/* The jobs of a lead, once the streams are up. They report by transfer_fail. */
 void fetch_receive(struct transfer *t);
 void fetch_send(struct transfer *t);
+void flow(struct transfer *t);
 
 /* The bytes that a receive may bring at most: its limit, or the room at its destination; at least 1. */
 uint64_t fetch_limit(const struct receive *r);

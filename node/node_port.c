@@ -162,36 +162,43 @@ static void port_send_cancel(void *self, struct send *s, int code)
         bulk_send_cancel(node->bulk, s, code);
 }
 
-static void duplex_refused(void *data)
+static void no_descriptors(void *data)
 {
     struct duplex *d = data;
-    fault_set(&d->fault, ERR_UNSUPPORTED, "this node cannot make byte streams");
+    fault_set(&d->fault, ERR_USAGE, "a byte stream needs two descriptors, and the program passed none");
     d->done(d);
 }
 
 static void port_duplex_start(void *self, struct duplex *d)
 {
-    loop_post(((struct weft_node *)self)->loop, duplex_refused, d);
+    struct weft_node *node = self;
+    if (control_brought(node->control, d->client))
+        bulk_duplex_start(node->bulk, d);
+    else
+        loop_post(node->loop, no_descriptors, d);
 }
 
 static void port_duplex_confirm(void *self, struct duplex *d, const struct msg_fetch_ok *answer)
 {
-    (void)self;
-    (void)d;
-    (void)answer;
+    struct weft_node *node = self;
+    int fd[2];
+    control_take(node->control, d->client, fd);
+    bulk_duplex_confirm(node->bulk, d, answer, fd);
 }
 
 static void port_duplex_go(void *self, struct duplex *d)
 {
-    (void)self;
-    (void)d;
+    struct weft_node *node = self;
+    int fd[2];
+    control_take(node->control, d->client, fd);
+    bulk_duplex_go(node->bulk, d, fd);
 }
 
 static void port_duplex_cancel(void *self, struct duplex *d, int code)
 {
-    (void)self;
-    (void)d;
-    (void)code;
+    struct weft_node *node = self;
+    if (node->bulk)
+        bulk_duplex_cancel(node->bulk, d, code);
 }
 
 size_t node_addresses(void *arg, struct addr *out, size_t max)

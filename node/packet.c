@@ -23,8 +23,7 @@ ssize_t packet_send(int socket, const void *bytes, size_t n, const int fd[2], in
 
     memset(&ancillary, 0, sizeof ancillary);
     if (fd) {
-        ancillary.head =
-            (struct cmsghdr){.cmsg_len = CMSG_LEN(PAIR_BYTES), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+        ancillary.head = (struct cmsghdr){.cmsg_len = CMSG_LEN(PAIR_BYTES), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
         memcpy(CMSG_DATA(&ancillary.head), fd, PAIR_BYTES);
         m.msg_control = ancillary.room;
         m.msg_controllen = sizeof ancillary.room;

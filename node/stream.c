@@ -77,6 +77,23 @@ static int failed(struct stream *s, int code, bool blocked)
     return fault_set(&s->fault, code, "the connection to the other side was lost");
 }
 
+void stream_bear(struct stream *s)
+{
+    s->bears = true;
+}
+
+/* A socket ran into its timeout: may it go on waiting? A host that is there acknowledges every probe of a window that is shut,
+ * and these are at most two minutes apart. */
+static bool may_wait(const struct stream *s)
+{
+    const uint32_t silence_ms = 300 * 1000;
+    struct tcp_info info;
+    socklen_t n = sizeof info;
+
+    return s->bears && getsockopt(tls_fd(s->link), IPPROTO_TCP, TCP_INFO, &info, &n) == 0 && info.tcpi_state != TCP_CLOSE &&
+           info.tcpi_last_ack_recv < silence_ms;
+}
+
 /* ---- writing */
 
 /* What is corked leaves in full packets; popping the cork sends the rest. */
@@ -96,7 +113,10 @@ static int write_out(struct stream *s)
         cork(s, 1);
         s->corked = true;
     }
-    int err = tls_write(s->link, s->out, s->out_len, &blocked);
+    int err;
+    do
+        err = tls_write(s->link, s->out, s->out_len, &blocked);
+    while (err == 0 && blocked != 0 && may_wait(s));
     if (err != 0 || blocked != 0)
         return failed(s, err, blocked != 0);
     s->under_key += s->out_len;
@@ -151,6 +171,8 @@ const uint8_t *stream_need(struct stream *s, size_t n)
         short blocked;
         size_t got;
         int err = tls_read(s->link, s->in + s->in_end, STREAM_BUFFER - s->in_end, &got, &blocked);
+        if (err == 0 && blocked != 0 && may_wait(s))
+            continue;
         if (err != 0 || blocked != 0) {
             failed(s, err, blocked != 0);
             return NULL;

@@ -4,6 +4,9 @@
  * shows n free bytes, stream_put says how many were filled. What is put is sent when the buffer is full, at stream_flush, and
  * before the stream waits for input, so that two streams can never wait for each other with something to say.
  *
+ * Silence is an error after a while. A stream that bears is one whose other side may leave off reading for hours: there only
+ * silence of its host is.
+ *
  * The first error sticks: every later call fails with it. One thread at a time, but for stream_break. */
 #ifndef WEFT_NODE_STREAM_H
 #define WEFT_NODE_STREAM_H
@@ -20,6 +23,7 @@ struct stream {
     uint64_t under_key; /* bytes written under the present key */
     bool corked;        /* the kernel waits for full packets */
     int patience_s;     /* how long the other side may be silent */
+    bool bears;         /* silence of its host counts only */
     struct fault fault;
 };
 
@@ -37,6 +41,8 @@ uint8_t *stream_room(struct stream *s, size_t n);
 void stream_put(struct stream *s, size_t n);
 int stream_flush(struct stream *s);
 
+/* From now on it bears. */
+void stream_bear(struct stream *s);
 /* Makes a thread that waits in the stream return with an error, now and ever after. Any thread; the stream must be alive. */
 void stream_break(const struct stream *s);
 

@@ -24,7 +24,8 @@ struct tls {
 struct tls_link {
     SSL *ssl;
     int fd;
-    bool shaken; /* OpenSSL forgets that once it has failed */
+    bool shaken;   /* OpenSSL forgets that once it has failed */
+    bool gathered; /* what tls_write was given is in the buffer, and only some of it has left */
 };
 
 static const char *const suite = "TLS_AES_128_GCM_SHA256";
@@ -258,8 +259,12 @@ int tls_write(struct tls_link *link, const void *buf, size_t n, short *want)
 {
     size_t put;
     *want = 0;
-    int ret = SSL_write_ex(link->ssl, buf, n, &put);
-    return ret == 1 ? flush(link, want) : why(link, ret, want);
+    int ret = link->gathered ? 1 : SSL_write_ex(link->ssl, buf, n, &put);
+    if (ret != 1)
+        return why(link, ret, want);
+    int err = flush(link, want);
+    link->gathered = err == 0 && *want != 0;
+    return err;
 }
 
 int tls_rekey(struct tls_link *link)

@@ -80,7 +80,11 @@ struct send {
  *   caller: duplex_confirm                        both:   bytes flow; done() once both directions have ended
  *
  * Where the bytes come from and go to is for the port to know, by `client`: descriptors that this client of the control socket
- * passed with its latest row. The end of one direction is passed on (half-close); an error ends both. */
+ * passed with its latest row, and which the port takes at confirm and go. The end of one direction is passed on (half-close);
+ * an error ends both. */
+#define DUPLEX_STREAMS 2
+#define DUPLEX_DIAL_S 4 /* for the callee to connect */
+
 struct duplex {
     struct node_id peer;
     bool calling;

@@ -77,6 +77,8 @@ static void fixed_again(const uint8_t *frame, const struct frame_head *head)
         same(frame, n, out, blocks_end_encode(out, &end));
     else if (head->type == FRAME_HOLE && hole_decode(body, &hole) == 0)
         same(frame, n, out, hole_encode(out, hole));
+    else if (head->type == FRAME_FLOW_END && flow_end_decode(body, &hole) == 0)
+        same(frame, n, out, flow_end_encode(out, hole));
 }
 
 static void file_again(const uint8_t *frame, size_t n)

@@ -24,6 +24,12 @@ static bool no_claim(void *connection, const uint8_t identity[TLS_IDENTITY_BYTES
 
 void fake_dial(struct stream *s, const struct reception_info *info, const struct addr *addr, const struct pair *p)
 {
+    fake_dial_index(s, 0, info, addr, p);
+}
+
+void fake_dial_index(struct stream *s, uint8_t index, const struct reception_info *info, const struct addr *addr,
+                     const struct pair *p)
+{
     struct tls *tls;
     struct tls_secret secret;
     struct tls_link *link;
@@ -32,7 +38,7 @@ void fake_dial(struct stream *s, const struct reception_info *info, const struct
 
     signal(SIGPIPE, SIG_IGN); /* as in the threads of the bulk plane: a closed socket is an error */
     assert_int_equal(tls_new(no_claim, &tls, &fault), 0);
-    assert_int_equal(tls_derive(info, &p->receiver_id, &p->sender_id, 0, &secret), 0);
+    assert_int_equal(tls_derive(info, &p->receiver_id, &p->sender_id, index, &secret), 0);
     struct dial d = {
         .tls = tls, .secret = &secret, .addr = addr, .addrs = 1, .deadline = now_ns() + 10 * SECOND, .stop_fd = -1};
     assert_int_equal(dial_race(&d, &link, &won, &fault), 0);

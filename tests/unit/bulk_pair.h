@@ -86,10 +86,12 @@ struct proxy {
 void proxy_start(struct proxy *x, const struct addr *to);
 void proxy_stop(struct proxy *x);
 
-/* ---- playing one side. Needs a pair of one stream. */
+/* ---- playing one side. Needs a pair of one stream, or all streams to be dialled. */
 
 /* Stream 0, made by dialling `addr` with the reception's key, as `receiver` and `sender` are. */
 void fake_dial(struct stream *s, const struct reception_info *info, const struct addr *addr, const struct pair *p);
+void fake_dial_index(struct stream *s, uint8_t index, const struct reception_info *info, const struct addr *addr,
+                     const struct pair *p);
 /* A whole frame onto the stream. */
 void fake_put(struct stream *s, const uint8_t *frame, size_t n);
 /* A list of these entries with its correct end. */

@@ -360,10 +360,8 @@ static void say_with(struct world *w, int fd, const char *kind, const int *pass,
     row_free(row);
     memcpy(CMSG_DATA(&rights.head), pass, count * sizeof(int));
     struct iovec content = {.iov_base = buf, .iov_len = n};
-    struct msghdr m = {.msg_iov = &content,
-                       .msg_iovlen = 1,
-                       .msg_control = rights.room,
-                       .msg_controllen = CMSG_SPACE(count * sizeof(int))};
+    struct msghdr m = {
+        .msg_iov = &content, .msg_iovlen = 1, .msg_control = rights.room, .msg_controllen = CMSG_SPACE(count * sizeof(int))};
     assert_int_equal(sendmsg(fd, &m, MSG_NOSIGNAL), n);
     while (w->requests == before)
         step(w);
