@@ -115,6 +115,7 @@ void core_free(struct core *core)
     gossip_fini(core);
     channel_out_free(core);
     channel_in_free(core);
+    here_free(core);
     spread_free(core);
     files_free(core);
     shares_free(core);
@@ -244,6 +245,7 @@ static void on_message(struct link *link, const struct msg *m)
     case MSG_SHARES_OK:
     case MSG_LIST_OK:
     case MSG_FETCH_OK:
+    case MSG_OPEN_OK:
     case MSG_CONNECT_OK:
     case MSG_PIPES_OK:
         if (!ask_on_answer(link, m))
@@ -289,19 +291,26 @@ static bool flows(const uint8_t *bytes, size_t n)
            (bytes[1] == MSG_DATA || bytes[1] == MSG_ACK || (bytes[1] >= MSG_SPREAD && bytes[1] <= MSG_SPREAD_PRUNE));
 }
 
-void core_message(struct core *core, link_no no, const void *bytes, size_t n)
+void core_take(struct link *link, const void *bytes, size_t n)
 {
-    struct link *link = link_find(core, no);
-    struct msg *m = &core->incoming;
-    if (!link || core->stopping)
-        return;
-    link->heard_at = core_now(core);
-    struct bucket *bucket = flows(bytes, n) ? &link->data : &link->messages;
-    int err = bucket_take(bucket, link->heard_at) ? msg_decode(bytes, n, m) : ERR_LIMIT;
+    struct msg *m = &link->core->incoming;
+    link->heard_at = core_now(link->core);
+    int err = msg_decode(bytes, n, m);
     if (err)
         refuse(link, m, err);
     else
         dispatch(link, m);
+}
+
+void core_message(struct core *core, link_no no, const void *bytes, size_t n)
+{
+    struct link *link = link_find(core, no);
+    if (!link || core->stopping)
+        return;
+    if (bucket_take(flows(bytes, n) ? &link->data : &link->messages, core_now(core)))
+        core_take(link, bytes, n);
+    else
+        refuse(link, &core->incoming, ERR_LIMIT);
     link = link_find(core, no);
     if (link && link->strikes >= LINK_STRIKES_MAX)
         link_close(link, BYE_REFUSED);

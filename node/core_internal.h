@@ -49,6 +49,7 @@ struct link {
     unsigned strikes; /* malformed messages so far */
     struct bucket messages;
     struct bucket data;    /* DATA, ACK, SPREAD: many and cheap, and bounded by credit besides */
+    struct bucket pace;    /* of such messages that we send: fewer than the peer takes */
     struct bucket records; /* signature checks on records that it brings */
     struct bucket queries; /* QUERY and REGISTER: each can make work for others */
     struct bucket spread;  /* signature checks on SPREAD, and answers to WANT */
@@ -80,6 +81,8 @@ struct link *link_to(struct core *core, const struct peer *peer);
 struct link *link_at(struct core *core, const struct peer *peer, const char *endpoint);
 /* Encodes and sends. ERR_FULL, ERR_UNREACHABLE. */
 int link_send(struct link *link, const struct msg *m);
+/* May another DATA or ACK go now? Counts it. If not, ask again in a millisecond. */
+bool link_may_flow(struct link *link);
 void link_error(struct link *link, uint64_t request, int code, const char *text);
 /* Says goodbye when it is up, hangs up, frees; ends what depended on it. */
 void link_close(struct link *link, enum bye_reason reason);
@@ -100,6 +103,14 @@ size_t links_peers(struct core *core, struct node_id *out, size_t max);
 size_t endpoints_usable(struct core *core, const struct record *record, struct endpoint *out, size_t max);
 void core_send_error(struct link *link, uint64_t request, const struct fault *fault);
 
+/* The link to ourselves (here.c), for pipes whose reader is a program of this node. NULL: out of memory. */
+struct link *link_here(struct core *core);
+bool link_is_here(const struct link *link);
+int here_send(struct core *core, const void *bytes, size_t n); /* ERR_FULL */
+void here_free(struct core *core);
+/* A message on a link that was let in: decodes it and has it dealt with. */
+void core_take(struct link *link, const void *bytes, size_t n);
+
 /* ---- requests of ours over a link */
 
 /* m is NULL when it failed: then fault says why. */
@@ -115,7 +126,7 @@ bool ask_on_answer(struct link *link, const struct msg *m);
 /* ---- reaching a pipe */
 
 struct reached {
-    struct link *link;                    /* NULL when failed, and when the holder is this very node */
+    struct link *link;                    /* NULL: failed */
     const struct binding_holder *holder;  /* whose link it is; NULL when failed */
     const struct binding_result *binding; /* how it was found; borrowed for the call */
     struct fault fault;
@@ -242,6 +253,7 @@ struct core {
     struct link *links; /* newest first */
     struct link *by_number[LINK_BUCKETS];
     struct race *races;
+    struct here *here; /* the link to ourselves, once it is wanted */
     uint32_t link_count;
     link_no next_link;
     struct bucket dials; /* of peers that are not trusted */

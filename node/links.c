@@ -75,7 +75,15 @@ int link_send(struct link *link, const struct msg *m)
     struct core *core = link->core;
     size_t n;
     int err = msg_encode(m, core->outgoing, sizeof core->outgoing, &n);
-    return err ? err : core->port->send(core->port->self, link->no, core->outgoing, n);
+    if (err)
+        return err;
+    return link_is_here(link) ? here_send(core, core->outgoing, n)
+                              : core->port->send(core->port->self, link->no, core->outgoing, n);
+}
+
+bool link_may_flow(struct link *link)
+{
+    return bucket_take(&link->pace, core_now(link->core));
 }
 
 void link_error(struct link *link, uint64_t request, int code, const char *text)
@@ -132,6 +140,7 @@ struct link *link_new(struct core *core, link_no no, struct peer *peer)
     link->opened_at = link->heard_at = link->used_at = core_now(core);
     state_init(&link->state, &link_table, LINK_DIALLING);
     bucket_init(&link->messages, LINK_MESSAGES_PER_S, 2 * LINK_MESSAGES_PER_S, link->opened_at);
+    bucket_init(&link->pace, LINK_DATA_PER_S * 3.0 / 4, LINK_DATA_PER_S, link->opened_at);
     bucket_init(&link->data, LINK_DATA_PER_S, 2 * LINK_DATA_PER_S, link->opened_at);
     bucket_init(&link->spread, SPREAD_CHECKS_PER_S, 2 * SPREAD_CHECKS_PER_S, link->opened_at);
     bucket_init(&link->records, LINK_RECORDS_PER_S, 4 * GOSSIP_RECORDS_MAX, link->opened_at);

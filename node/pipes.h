@@ -70,7 +70,6 @@ void pipe_lease(struct pipe *pipe, const struct tag *channel, uint64_t until);
 void pipe_void(struct pipe *pipe, const struct tag *channel);
 /* Tells the reader that a sender has begun or ended (all that it sent has been taken, or it gave up). */
 void pipe_sender(struct pipe *pipe, const struct tag *channel, const struct peer *from, const char *state);
-
 /* How many have begun and not ended. */
 uint32_t pipe_senders(const struct pipe *pipe);
 
@@ -107,12 +106,13 @@ struct channel_in;
 void channel_in_on_open(struct link *link, const struct msg *m);
 void channel_in_on_data(struct link *link, const struct msg *m);
 void channel_in_on_close(struct link *link, const struct msg *m);
-/* The reader has taken all messages of a channel below `seq` (checked against what was handed over). ERR_USAGE. */
+/* The reader has taken all messages of a channel below `seq`. ERR_USAGE: it was not handed that much. A channel that is gone
+ * meanwhile is no error. */
 int channel_in_taken(struct core *core, const struct tag *channel, uint64_t seq);
 void channel_in_resume(struct pipe *pipe);
 /* The pipe's reader is gone: senders are told what was taken and that no more will be (CLOSE_RELEASED). */
 void channel_in_release(struct pipe *pipe);
-void channel_in_link_lost(struct core *core, const struct link *link);
+void channel_in_link_lost(struct core *core, struct link *link);
 void channel_in_free(struct core *core);
 
 /* ---- channels out (channel_out.c): what this node's programs send */
@@ -155,7 +155,7 @@ void channel_out_status(const struct channel_out *c, struct channel_out_status *
 
 void channel_out_on_ack(struct link *link, const struct msg *m);
 void channel_out_on_close(struct link *link, const struct msg *m);
-void channel_out_link_lost(struct core *core, const struct link *link);
+void channel_out_link_lost(struct core *core, struct link *link);
 void channel_out_free(struct core *core);
 
 /* ---- propagate pipes (spread.c) */

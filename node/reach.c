@@ -67,12 +67,10 @@ static void reach_end(struct reach *r, struct reached *result)
     free(r);
 }
 
-/* `link` is NULL when the holder is this very node. */
 static void reach_found(struct reach *r, struct link *link)
 {
     struct reached result = {.link = link, .holder = &r->binding.holder[r->turn - 1]};
-    if (link)
-        link->used_at = core_now(r->core);
+    link->used_at = core_now(r->core);
     reach_end(r, &result);
 }
 
@@ -116,8 +114,10 @@ static bool try_holder(struct reach *r, const struct binding_holder *holder)
     struct link *link = NULL;
     size_t n = 0;
     if (id_equal(&holder->record.id, &core->config.identity->id)) {
-        reach_found(r, NULL);
-        return true;
+        link = link_here(core);
+        if (link)
+            reach_found(r, link);
+        return link != NULL;
     }
     if (peers_add(core->peers, &holder->record.id, &peer) != 0)
         return false;
