@@ -62,6 +62,16 @@ static size_t host_linked(void *arg, struct node_id *out, size_t max)
     return count;
 }
 
+static size_t host_relays(void *arg, struct node_id *out, size_t max)
+{
+    struct node *n = arg;
+    size_t count = 0;
+    for (size_t i = 0; i < PEERS && count < max; i++)
+        if (n->linked[i] && n->relay[i])
+            out[count++] = n->peer[i].identity.id;
+    return count;
+}
+
 static const struct record_bytes *host_own_record(void *arg, struct record *decoded)
 {
     struct node *n = arg;
@@ -83,7 +93,45 @@ static int host_take_record(void *arg, const struct record_bytes *bytes, struct 
     return err;
 }
 
-int binding_node_new(void **state)
+static const struct record_bytes *host_record_of(void *arg, const struct node_id *id, struct record *decoded)
+{
+    struct node *n = arg;
+    int i = peer_number(n, id);
+    if (i < 0 || n->newest[i] == 0)
+        return NULL;
+    *decoded = n->peer[i].record;
+    return &n->peer[i].bytes;
+}
+
+static uint64_t host_incarnation(void *arg, const struct node_id *id)
+{
+    struct node *n = arg;
+    int i = peer_number(n, id);
+    return i < 0 ? 0 : n->newest[i];
+}
+
+static bool host_trusted(void *arg, const struct node_id *id)
+{
+    struct node *n = arg;
+    int i = peer_number(n, id);
+    return i >= 0 && n->trusted[i];
+}
+
+static uint64_t host_rtt(void *arg, const struct node_id *id)
+{
+    struct node *n = arg;
+    int i = peer_number(n, id);
+    return i < 0 ? 0 : n->rtt[i];
+}
+
+static void host_changed(void *arg, const struct tag *pipe, bool bound)
+{
+    struct node *n = arg;
+    assert_int_equal(binding_bound(n->b, pipe), bound);
+    n->changes++;
+}
+
+static int node_new(void **state, bool rendezvous)
 {
     struct node *n = *state = calloc(1, sizeof *n);
     assert_non_null(n);
@@ -97,11 +145,28 @@ int binding_node_new(void **state)
     struct binding_host host = {.arg = n,
                                 .port = &n->port,
                                 .self = n->self.identity.id,
+                                .rendezvous = rendezvous,
                                 .send = host_send,
                                 .linked = host_linked,
+                                .relays = host_relays,
                                 .own_record = host_own_record,
-                                .take_record = host_take_record};
+                                .take_record = host_take_record,
+                                .record_of = host_record_of,
+                                .incarnation = host_incarnation,
+                                .trusted = host_trusted,
+                                .rtt = host_rtt,
+                                .changed = host_changed};
     return binding_new(&host, &n->b);
+}
+
+int binding_node_new(void **state)
+{
+    return node_new(state, false);
+}
+
+int binding_rendezvous_new(void **state)
+{
+    return node_new(state, true);
 }
 
 int binding_node_free(void **state)
@@ -138,6 +203,29 @@ struct binding_want files_of(const struct someone *s)
     return (struct binding_want){.pipe = pipe_owned(&s->identity.id, "files"), .owned = true, .owner = s->identity.id};
 }
 
+struct binding_want shared_logs(void)
+{
+    return (struct binding_want){.pipe = pipe_shared("logs")};
+}
+
+void register_pipe(struct node *n, int peer, const struct binding_want *want, uint8_t rank, uint64_t life)
+{
+    uint32_t kept;
+    const struct record *record = &n->peer[peer].record;
+    struct registered_pipe pipe = {.pipe = want->pipe, .type = want->type, .transport = want->transport, .rank = rank};
+    struct registration reg = {.holder = record->id,
+                               .via = record->id,
+                               .incarnation = record->incarnation,
+                               .now = n->now,
+                               .expires = n->now + life,
+                               .trusted = n->trusted[peer],
+                               .count = 1,
+                               .pipe = &pipe};
+    if (n->newest[peer] < record->incarnation)
+        n->newest[peer] = record->incarnation;
+    assert_int_equal(rendezvous_register(binding_index(n->b), &reg, &kept), 0);
+}
+
 void resolved(void *arg, const struct binding_result *result)
 {
     struct node *n = arg;
@@ -171,21 +259,25 @@ struct msg *yes(const struct node *n, size_t i, const struct someone *holder)
     m->answer.query = q->query;
     m->answer.pipe = q->pipe;
     m->answer.type = q->type;
-    m->answer.found = true;
-    m->answer.incarnation = holder->record.incarnation;
-    m->answer.life_s = 60;
-    m->answer.holder = holder->bytes;
-    m->answer.endpoint_count = holder->record.endpoint_count;
-    memcpy(m->answer.endpoint, holder->record.endpoint, sizeof m->answer.endpoint);
+    also(m, holder, 0);
     return m;
+}
+
+void also(struct msg *m, const struct someone *holder, uint8_t rank)
+{
+    struct pipe_holder *h = &m->answer.holder[m->answer.holder_count++];
+    h->rank = rank;
+    h->incarnation = holder->record.incarnation;
+    h->life_s = 60;
+    h->record = holder->bytes;
+    h->endpoint_count = holder->record.endpoint_count;
+    memcpy(h->endpoint, holder->record.endpoint, sizeof h->endpoint);
 }
 
 struct msg *no(const struct node *n, size_t i)
 {
     struct msg *m = yes(n, i, &n->self);
-    m->answer.found = false;
-    m->answer.endpoint_count = 0;
-    m->answer.holder.len = 0;
+    m->answer.holder_count = 0;
     return m;
 }
 
@@ -193,6 +285,24 @@ void answer(struct node *n, int from, struct msg *m)
 {
     binding_on_answer(n->b, &n->peer[from].identity.id, m);
     free(m);
+}
+
+bool result_is(const struct node *n, size_t i, const struct someone *holder)
+{
+    return i < n->result.count && id_equal(&n->result.holder[i].record.id, &holder->identity.id);
+}
+
+bool answer_is(const struct msg_answer *a, size_t i, const struct someone *holder)
+{
+    return i < a->holder_count && memcmp(&a->holder[i].record, &holder->bytes, sizeof holder->bytes) == 0;
+}
+
+size_t queries(const struct node *n)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < n->sent_count; i++)
+        count += n->sent[i]->m.type == MSG_QUERY;
+    return count;
 }
 
 uint64_t refused(const struct node *n)
