@@ -108,6 +108,15 @@ void pipe_unbind(struct pipe *p)
     connect_release(p->core, p);
 }
 
+void pipes_count(const struct core *core, struct pipe_counts *out)
+{
+    *out = (struct pipe_counts){.channels = pipes_sending(core)};
+    for (const struct pipe *p = core->pipes; p; p = p->next) {
+        out->bound++;
+        out->channels += pipe_senders(p);
+    }
+}
+
 /* ---- names */
 
 const char *pipe_type_name(enum pipe_type type)

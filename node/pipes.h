@@ -41,6 +41,12 @@ void pipe_unbind(struct pipe *pipe);
 /* NULL for services too: their messages are requests. */
 struct pipe *pipe_find(struct core *core, const struct tag *tag);
 bool pipe_allows(const struct pipe *pipe, const struct peer *peer);
+
+struct pipe_counts {
+    uint32_t bound, channels; /* in and out */
+};
+void pipes_count(const struct core *core, struct pipe_counts *out);
+
 /* A name of a pipe as people write it: PEER:NAME (owned by that peer, which may be this node) or NAME (shared). Gives the owner
  * when it is a known peer, else NULL. ERR_USAGE, and ERR_NOT_FOUND for an unknown peer, each with a fault that says what to
  * do. */
@@ -80,9 +86,11 @@ struct pipe_send_request {
     char name[NODE_ID_TEXT + NAME_MAX_BYTES + 2]; /* as the person wrote it */
     uint64_t wait;                                /* ns */
 };
+/* Reads the fields of pipe-send and pipe-connect: pipe, propagate, transport, wait_ms. ERR_USAGE, ERR_NOT_FOUND. */
+int pipe_send_request(struct core *core, const struct row *row, struct pipe_send_request *r, struct fault *fault);
 /* The call sends into a propagate pipe. */
 void spreading_start(struct call *call, const struct pipe_send_request *request);
-/* How many programs of this node are sending. */
+/* How many programs of this node send into unicast pipes. */
 uint32_t pipes_sending(const struct core *core);
 
 /* Why nobody who has the pipe bound as wanted was found: asks whether it is bound with another type or transport, and makes
@@ -173,7 +181,7 @@ void spread_trust(struct core *core, const struct peer *peer); /* it is trusted,
  * may. Our own are heard too: then `origin` is this node, which peers_find does not find. */
 void pipe_heard(struct pipe *pipe, const struct peer *origin, const struct tag *id, const void *bytes, size_t n);
 
-/* ---- byte streams (connect.c) */
+/* ---- byte streams (connect.c, connect_in.c) */
 
 void connect_on_request(struct link *link, const struct msg *m); /* CONNECT */
 void connect_on_cancel(struct link *link, const struct msg *m);  /* CANCEL, of a CONNECT's number; others' pass it by */

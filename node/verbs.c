@@ -3,7 +3,7 @@
  * A client has one call at a time. It ends with a row of kind "done" or "error"; a client that goes away, or sends "cancel",
  * ends its call's work. The short verbs are here; ls, get, share, the tickets and the pipes have files
  * of their own. */
-#include "core_internal.h"
+#include "pipes.h"
 #include "weft.h"
 
 #include <stdlib.h>
@@ -133,6 +133,8 @@ static void verb_status(struct call *call, const struct row *request)
     struct core *core = call->core;
     struct row *row = row_new("status");
     int64_t linked = 0, trusted = 0;
+    struct pipe_counts pipes;
+    pipes_count(core, &pipes);
     for (size_t i = 0; i < peers_count(core->peers); i++) {
         linked += link_to(core, peers_at(core->peers, i)) != NULL;
         trusted += peers_at(core->peers, i)->trusted;
@@ -147,6 +149,8 @@ static void verb_status(struct call *call, const struct row *request)
         row_int(row, "trusted", trusted);
         row_int(row, "links", core->link_count);
         row_int(row, "shares", (int64_t)core->share_count);
+        row_int(row, "pipes", pipes.bound);
+        row_int(row, "channels", pipes.channels);
         row_int(row, "transfers", core->transfers);
         row_int(row, "refused_messages", (int64_t)core->refused_messages);
         core->port->describe(core->port->self, row);

@@ -226,7 +226,7 @@ static void sending_start(struct call *call, const struct pipe_send_request *req
     tell(s);
 }
 
-static int read_request(struct core *core, const struct row *row, struct pipe_send_request *r, struct fault *fault)
+int pipe_send_request(struct core *core, const struct row *row, struct pipe_send_request *r, struct fault *fault)
 {
     struct peer *peer;
     enum transport transport;
@@ -250,7 +250,7 @@ void verb_pipe_send(struct call *call, const struct row *request)
 {
     struct pipe_send_request r = {.wait = 0};
     struct fault fault;
-    if (read_request(call->core, request, &r, &fault) != 0)
+    if (pipe_send_request(call->core, request, &r, &fault) != 0)
         call_fail(call, &fault);
     else if (r.want.type == PIPE_PROPAGATE)
         spreading_start(call, &r);
