@@ -91,6 +91,9 @@
 #define SPREAD_SENDS_PER_S 500      /* of this node's programs: others would not check more */
 #define ORIGINS_MAX 4096            /* of spread messages, whose numbers are remembered: as many as there are peers */
 #define PIPES_PAGE_MAX 128          /* in one PIPES answer */
+#define CONNECTS_MAX 32             /* byte streams to programs of one node: two threads and 2 MB of buffers each */
+#define CONNECTS_PER_PEER_MAX 8     /* of these, from one peer */
+#define CONNECT_OFFER (10 * SECOND) /* for the program to accept one */
 
 /* ---- shares */
 #define SHARES_MAX 1024

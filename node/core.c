@@ -1,4 +1,5 @@
 /* The core: construction, dispatch of messages and control requests, and what all its parts share. */
+#include "connect.h"
 #include "core_internal.h"
 #include "pipes.h"
 
@@ -167,6 +168,7 @@ void core_stop(struct core *core)
         call_abort(core->calls, &fault);
     }
     files_stop(core);
+    connects_stop(core);
     gossip_stop(core);
     links_close_all(core, BYE_STOPPING);
 }

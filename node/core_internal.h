@@ -283,7 +283,8 @@ struct core {
     struct channel_out *outs; /* channels of our programs (channel_out.c) */
     struct channels_in *ins;  /* channels to them (channel_in.c) */
     struct spread *spread;    /* propagate pipes (spread.c) */
-    struct connect *connects; /* byte streams (connect.c) */
+    struct caller *callers;   /* byte streams that our programs began (connect.c) */
+    struct callee *callees;   /* and those to them (connect_in.c) */
 
     struct call *calls;
     uint64_t refused_messages;

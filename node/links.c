@@ -4,6 +4,7 @@
  * brings a record whose id must yield that key). Both ends then know each other's record. Invariants: (1) link->peer of a
  * link that is up is the node whose key CURVE proved; (2) peer->busy counts its links and races; (3) every link that is not
  * up has a deadline. */
+#include "connect.h"
 #include "core_internal.h"
 #include "pipes.h"
 
@@ -192,6 +193,7 @@ static void link_ended(struct link *link)
     ask_link_lost(core, link);
     files_link_lost(core, link);
     spread_link_lost(core, link);
+    connect_link_lost(core, link);
     channel_out_link_lost(core, link);
     channel_in_link_lost(core, link);
     link_free(link);
