@@ -389,17 +389,26 @@ static void bound(struct channel_out *c, const struct msg_open_ok *ok)
     go_on(c);
 }
 
+static void open_anew(struct channel_out *c)
+{
+    state_move(&c->state, CHANNEL_SEEKING, c->core->log);
+    retry_later(c);
+}
+
 static void opened(void *arg, const struct msg *m, const struct fault *fault)
 {
     struct channel_out *c = arg;
-    int err = m ? outflow_open(&c->flow, c->asked, m->open_ok.seq, m->open_ok.credit) : 0;
+    bool stale = m && m->open_ok.seq > c->asked && c->binder.known && !same_life(c);
+    int err = m && !stale ? outflow_open(&c->flow, c->asked, m->open_ok.seq, m->open_ok.credit) : 0;
     if (!m && fault->code == ERR_REFUSED) {
         channel_end(c, fault);
     } else if (!m) {
         unbind(c, fault);
+    } else if (stale) { /* it would go on with what the other one that we come from may have handed on since */
+        close_at(c, c->link, CLOSE_CANCELLED);
+        open_anew(c);
     } else if (err == ERR_STATE) { /* more has been taken meanwhile, as the former binder says */
-        state_move(&c->state, CHANNEL_SEEKING, c->core->log);
-        approach(c);
+        open_anew(c);
     } else if (err) {
         c->link->strikes++;
         unbind_for(c, ERR_MALFORMED, "wants messages that it cannot want");
@@ -473,8 +482,7 @@ static void reopen(struct channel_out *c)
 {
     c->unbound_at = core_now(c->core);
     fault_set(&c->why, ERR_STATE, "the channel was lost on the way");
-    state_move(&c->state, CHANNEL_SEEKING, c->core->log);
-    retry_later(c);
+    open_anew(c);
 }
 
 void channel_out_on_close(struct link *link, const struct msg *m)
