@@ -24,23 +24,27 @@
 #define LOOK_SOON (50 * MILLISECOND) /* while something looks suspicious */
 #define DOORS_SPARE 64               /* while those that must go are going */
 #define MONITORS_MAX 16
-#define EVENTS (ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_ACCEPT_FAILED)
+#define EVENTS (ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_ACCEPT_FAILED | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL)
 
 struct door {
     int fd;
+    struct monitor *by; /* that told of it; NULL when it was dialled */
     uint64_t cookie;
     uint64_t since;
     link_no link;     /* 0 until its first message */
     bool dialled;     /* by us: libzmq closes it when its socket is closed */
-    uint64_t shut_at; /* 0: stays */
-    bool used;        /* since the latest look */
-    uint64_t bytes;   /* received when a message last came, or at the first look */
+    uint64_t shut_at; /* 0: stays; TIMER_NEVER: it has been shut, and must end now */
+    uint64_t shut_since;
+    bool used;      /* since the latest look */
+    uint64_t bytes; /* received when a message last came, or at the first look */
 };
 
 struct monitor {
     struct doors *doors;
+    void *watched; /* NULL: free */
     void *socket;
     struct watch *watch;
+    unsigned stuck; /* counted at each look */
 };
 
 struct doors {
@@ -48,7 +52,7 @@ struct doors {
     size_t count;
     uint64_t refused;
     struct timer look;
-    size_t monitors;
+    unsigned names; /* of monitors so far: none is used twice */
     struct monitor monitor[MONITORS_MAX];
     struct door door[DOORS_MAX];
 };
@@ -116,60 +120,18 @@ static struct door *door_new(struct doors *doors, int fd, uint64_t cookie)
     return NULL;
 }
 
+static void door_shut(struct door *door, uint64_t now)
+{
+    shut(door->fd, door->cookie);
+    door->shut_at = TIMER_NEVER;
+    door->shut_since = now;
+}
+
 static void refuse(struct doors *doors, struct door *door, const char *why)
 {
     log_write(doors->config.log, LOG_INFO, "doors", "a connection is dropped: %s", why);
     doors->refused++;
-    shut(door->fd, door->cookie);
-    door->shut_at = TIMER_NEVER; /* done; what is left is to hear of its end */
-}
-
-/* ---- looking after them */
-
-/* Does it receive and receive, and no message comes of it? */
-static bool unfinished(struct door *door, bool *suspicious)
-{
-    uint64_t bytes = bytes_of(door->fd);
-    if (door->used || bytes < door->bytes)
-        door->bytes = bytes;
-    door->used = false;
-    if (bytes - door->bytes > DOOR_UNFINISHED / 8)
-        *suspicious = true;
-    return bytes - door->bytes > DOOR_UNFINISHED;
-}
-
-static void look_at(struct doors *doors, struct door *door, uint64_t now, uint64_t *next)
-{
-    bool suspicious = false;
-    if (door->dialled && cookie_of(door->fd) != door->cookie) {
-        door_ended(doors, door);
-        return;
-    }
-    if (door->shut_at == TIMER_NEVER)
-        return;
-    if (door->shut_at != 0 && door->shut_at <= now) {
-        shut(door->fd, door->cookie);
-        door->shut_at = TIMER_NEVER;
-    } else if (door->link == 0 && door->shut_at == 0 && now - door->since > doors->config.silence) {
-        refuse(doors, door, "it says nothing");
-    } else if (unfinished(door, &suspicious)) {
-        refuse(doors, door, "its message has no end");
-    }
-    if (door->shut_at != 0 && door->shut_at < *next)
-        *next = door->shut_at;
-    if (suspicious)
-        *next = now + LOOK_SOON;
-}
-
-static void look(void *arg)
-{
-    struct doors *doors = arg;
-    uint64_t now = loop_now(), next = now + LOOK_EVERY;
-    for (size_t i = 0; i < DOORS_MAX && doors->count > 0; i++)
-        if (doors->door[i].fd >= 0)
-            look_at(doors, &doors->door[i], now, &next);
-    if (doors->count > 0)
-        loop_timer_set(doors->config.loop, &doors->look, next);
+    door_shut(door, loop_now());
 }
 
 /* ---- what the monitors tell */
@@ -186,15 +148,19 @@ static struct door *oldest_stranger(struct doors *doors)
     return oldest;
 }
 
-static void on_accepted(struct doors *doors, int fd)
+static void on_accepted(struct monitor *by, int fd)
 {
+    struct doors *doors = by->doors;
     uint64_t cookie = cookie_of(fd);
     if (doors->count >= DOORS_MAX - DOORS_SPARE) {
         struct door *stranger = oldest_stranger(doors);
         if (stranger)
             refuse(doors, stranger, "there are too many");
     }
-    if (!door_new(doors, fd, cookie)) {
+    struct door *door = door_new(doors, fd, cookie);
+    if (door) {
+        door->by = by;
+    } else {
         doors->refused++;
         shut(fd, cookie);
     }
@@ -239,11 +205,13 @@ static void read_events(struct monitor *m)
         if (!event_read(m->socket, &event, &value))
             return;
         if (event == ZMQ_EVENT_ACCEPTED)
-            on_accepted(m->doors, value);
+            on_accepted(m, value);
         else if (event == ZMQ_EVENT_DISCONNECTED)
             on_disconnected(m->doors, value);
         else if (event == ZMQ_EVENT_ACCEPT_FAILED)
             on_accept_failed(m->doors);
+        else if (event == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL) /* a browser, say: libzmq closes it */
+            m->doors->refused++;
     }
 }
 
@@ -252,12 +220,80 @@ static void monitor_ready(void *arg)
     read_events(arg);
 }
 
+static void read_all(struct doors *doors)
+{
+    for (size_t i = 0; i < MONITORS_MAX; i++)
+        if (doors->monitor[i].watched)
+            read_events(&doors->monitor[i]);
+}
+
+/* ---- looking after them */
+
+/* Does it receive and receive, and no message comes of it? */
+static bool unfinished(struct door *door, bool *suspicious)
+{
+    uint64_t bytes = bytes_of(door->fd);
+    if (door->used || bytes < door->bytes)
+        door->bytes = bytes;
+    door->used = false;
+    if (bytes - door->bytes > DOOR_UNFINISHED / 8)
+        *suspicious = true;
+    return bytes - door->bytes > DOOR_UNFINISHED;
+}
+
+static void look_at(struct doors *doors, struct door *door, uint64_t now, uint64_t *next)
+{
+    bool suspicious = false;
+    if (door->dialled && cookie_of(door->fd) != door->cookie) {
+        door_ended(doors, door);
+        return;
+    }
+    if (door->shut_at == TIMER_NEVER) {
+        if (door->by && now - door->shut_since > DOOR_STUCK)
+            door->by->stuck++;
+        return;
+    }
+    if (door->shut_at != 0 && door->shut_at <= now) {
+        door_shut(door, now);
+    } else if (door->link == 0 && door->shut_at == 0 && now - door->since > doors->config.silence) {
+        refuse(doors, door, "it says nothing");
+    } else if (unfinished(door, &suspicious)) {
+        refuse(doors, door, "its message has no end");
+    }
+    if (door->shut_at != 0 && door->shut_at < *next)
+        *next = door->shut_at;
+    if (suspicious)
+        *next = now + LOOK_SOON;
+}
+
+static void tell_stuck(struct doors *doors)
+{
+    for (size_t i = 0; i < MONITORS_MAX; i++) {
+        struct monitor *m = &doors->monitor[i];
+        if (m->watched && m->stuck >= DOORS_STUCK_MAX)
+            doors->config.stuck(doors->config.arg, m->watched);
+        m->stuck = 0;
+    }
+}
+
+static void look(void *arg)
+{
+    struct doors *doors = arg;
+    uint64_t now = loop_now(), next = now + LOOK_EVERY;
+    read_all(doors); /* those that have ended need no look */
+    for (size_t i = 0; i < DOORS_MAX && doors->count > 0; i++)
+        if (doors->door[i].fd >= 0)
+            look_at(doors, &doors->door[i], now, &next);
+    tell_stuck(doors);
+    if (doors->count > 0)
+        loop_timer_set(doors->config.loop, &doors->look, next);
+}
+
 /* ---- for the wire */
 
 struct door *doors_enter(struct doors *doors, int fd, link_no link)
 {
-    for (size_t i = 0; i < doors->monitors; i++)
-        read_events(&doors->monitor[i]); /* the connection may be newer than what has been read of them */
+    read_all(doors); /* the connection may be newer than what has been read so far */
     struct door *door = door_find(doors, fd);
     if (!door || door->link != 0)
         return NULL;
@@ -317,24 +353,56 @@ uint64_t doors_refused(const struct doors *doors)
     return doors->refused;
 }
 
-int doors_watch(struct doors *doors, void *socket)
+static struct monitor *monitor_of(struct doors *doors, const void *watched)
+{
+    for (size_t i = 0; i < MONITORS_MAX; i++)
+        if (doors->monitor[i].watched == watched)
+            return &doors->monitor[i];
+    return NULL;
+}
+
+static void monitor_free(struct monitor *m)
+{
+    loop_unwatch(m->watch);
+    if (m->socket)
+        zmq_close(m->socket);
+    *m = (struct monitor){.watched = NULL};
+}
+
+static int monitor_open(struct monitor *m, struct doors *doors, void *watched)
 {
     char name[48];
     int unbounded = 0;
-    if (doors->monitors == MONITORS_MAX)
-        return ERR_FULL;
-    struct monitor *m = &doors->monitor[doors->monitors];
-    snprintf(name, sizeof name, "inproc://weft-doors-%zu", doors->monitors);
-    *m = (struct monitor){.doors = doors, .socket = socket_open(doors->config.context, ZMQ_PAIR)};
+    snprintf(name, sizeof name, "inproc://weft-doors-%u", doors->names++);
+    *m = (struct monitor){.doors = doors, .watched = watched, .socket = socket_open(doors->config.context, ZMQ_PAIR)};
     if (!m->socket)
         return ERR_NOMEM;
-    doors->monitors++;
     /* libzmq's I/O thread must never wait for us. */
     if (zmq_setsockopt(m->socket, ZMQ_RCVHWM, &unbounded, sizeof unbounded) != 0 ||
-        zmq_socket_monitor(socket, name, EVENTS) != 0 || zmq_connect(m->socket, name) != 0)
+        zmq_socket_monitor(watched, name, EVENTS) != 0 || zmq_connect(m->socket, name) != 0)
         return ERR_IO;
     m->watch = loop_watch_socket(doors->config.loop, m->socket, monitor_ready, m);
     return m->watch ? 0 : ERR_NOMEM;
+}
+
+int doors_watch(struct doors *doors, void *socket)
+{
+    struct monitor *m = monitor_of(doors, NULL);
+    int err = m ? monitor_open(m, doors, socket) : ERR_FULL;
+    if (err && m)
+        monitor_free(m);
+    return err;
+}
+
+void doors_forget(struct doors *doors, void *socket)
+{
+    struct monitor *m = monitor_of(doors, socket);
+    if (!m)
+        return;
+    for (size_t i = 0; i < DOORS_MAX; i++)
+        if (doors->door[i].fd >= 0 && doors->door[i].by == m)
+            door_free(doors, &doors->door[i]);
+    monitor_free(m);
 }
 
 int doors_new(const struct doors_config *config, struct doors **out, struct fault *fault)
@@ -358,9 +426,7 @@ void doors_free(struct doors *doors)
     if (!doors)
         return;
     loop_timer_cancel(doors->config.loop, &doors->look);
-    for (size_t i = 0; i < doors->monitors; i++) {
-        loop_unwatch(doors->monitor[i].watch);
-        zmq_close(doors->monitor[i].socket);
-    }
+    for (size_t i = 0; i < MONITORS_MAX; i++)
+        monitor_free(&doors->monitor[i]);
     free(doors);
 }

@@ -4,7 +4,11 @@
  * each that was accepted, and one that is not wanted is shut here, by its descriptor: when there are too many (the oldest
  * that has not proved itself makes room), when it says nothing, when its link was hung up, and when it sends a message of
  * endless frames, which libzmq would store until memory is full. The other way round, a connection that broke is told at
- * once. */
+ * once.
+ *
+ * libzmq 4.3.4 does not let go of every connection that is shut: a WebSocket frame that its decoder refuses without setting
+ * errno, just after a read that found nothing, stops the engine for good, and whoever connects can send one. Such connections
+ * are counted, and when there are many their listening socket must be closed and made anew: stuck() says so. */
 #ifndef WEFT_NODE_DOORS_H
 #define WEFT_NODE_DOORS_H
 
@@ -16,6 +20,8 @@
 #define DOORS_MAX 1536              /* 512 for strangers beside LINKS_MAX in each direction: they do not keep peers out */
 #define DOOR_SILENCE (8 * SECOND)   /* from accept to the first message: handshake and HELLO with room to spare */
 #define DOOR_UNFINISHED (16u << 20) /* bytes received and no message of them: more than libzmq and the kernel queue */
+#define DOOR_STUCK SECOND           /* after it was shut, libzmq should have noticed */
+#define DOORS_STUCK_MAX 32          /* 64 KiB and a descriptor each */
 
 struct doors;
 struct door;
@@ -27,6 +33,8 @@ struct doors_config {
     uint64_t silence; /* 0: DOOR_SILENCE */
     /* The connection of a link is gone. What it sent before may still be in libzmq's queue. */
     void (*closed)(void *arg, link_no link);
+    /* This listening socket has DOORS_STUCK_MAX connections that were shut and do not end: only closing it frees them. */
+    void (*stuck)(void *arg, void *socket);
     void *arg;
 };
 
@@ -36,6 +44,8 @@ void doors_free(struct doors *doors);
 
 /* Watches a listening socket from now on; to be called before it is bound. ERR_NOMEM, ERR_IO. */
 int doors_watch(struct doors *doors, void *socket);
+/* Watches it no more, since it is to be closed; its doors are gone, and closed() is not called for them. */
+void doors_forget(struct doors *doors, void *socket);
 
 /* The door of a connection from which a first message came, for `link`; NULL when it is not known. */
 struct door *doors_enter(struct doors *doors, int fd, link_no link);
@@ -47,7 +57,7 @@ void door_used(struct door *door);
 /* Its link was hung up: an inbound connection is shut as soon as what is queued has had time to leave. NULL is fine. */
 void doors_leave(struct doors *doors, struct door *door);
 
-/* Connections shut by us so far, other than by doors_leave. */
+/* Connections shut by us so far, other than by doors_leave, and those that libzmq found not to speak its protocol. */
 uint64_t doors_refused(const struct doors *doors);
 
 #endif

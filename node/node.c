@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <zmq.h>
 
 #define STOP_PATIENCE (3 * SECOND)
 #define STOP_LOOK (10 * MILLISECOND)
@@ -192,20 +193,33 @@ static uint16_t port_of(const char *bound)
     return rest && addr_parse(rest + 3, &a) == 0 ? a.port : 0;
 }
 
-/* The port of last time if it is free, so that remembered addresses stay true; else any. */
-static int listen_tcp(struct weft_node *node, uint16_t *port, struct fault *fault)
+/* The port of last time if it is free, so that remembered addresses stay true; else any. `file` of the home remembers it. */
+static int listen_at_port(struct weft_node *node, const char *transport, const char *file, uint16_t *port, struct fault *fault)
 {
     char before[8], now[8], endpoint[ENDPOINT_TEXT], bound[ENDPOINT_TEXT];
-    int err = home_read(&node->home, "port", before, sizeof before);
-    snprintf(endpoint, sizeof endpoint, "tcp://*:%s", before);
+    int err = home_read(&node->home, file, before, sizeof before);
+    snprintf(endpoint, sizeof endpoint, "%s://*:%s", transport, before);
     if (err || strspn(before, "0123456789") != strlen(before) || strlen(before) < 4 ||
-        listen_at(node, endpoint, bound, fault) != 0)
-        err = listen_at(node, "tcp://*:*", bound, fault);
+        listen_at(node, endpoint, bound, fault) != 0) {
+        snprintf(endpoint, sizeof endpoint, "%s://*:*", transport);
+        err = listen_at(node, endpoint, bound, fault);
+    }
     if (err)
         return err;
     *port = port_of(bound);
     snprintf(now, sizeof now, "%u", *port);
-    return strcmp(now, before) == 0 ? 0 : home_write(&node->home, "port", now, fault);
+    return strcmp(now, before) == 0 ? 0 : home_write(&node->home, file, now, fault);
+}
+
+/* A node without it is still a node: some builds of libzmq have none. */
+static void listen_ws(struct weft_node *node)
+{
+    uint16_t port;
+    struct fault fault;
+    if (!zmq_has("WS"))
+        log_write(&node->log, LOG_INFO, "node", "this libzmq has no WebSockets: this node cannot be reached by them");
+    else if (listen_at_port(node, "ws", "ws-port", &port, &fault) != 0)
+        log_write(&node->log, LOG_WARN, "node", "%s", fault.text);
 }
 
 static void listen_ipc(struct weft_node *node)
@@ -223,7 +237,10 @@ static int listen_everywhere(struct weft_node *node, uint16_t *port, struct faul
     *port = 0;
     if (!node->options.listen || !node->options.listen[0]) {
         listen_ipc(node);
-        return listen_tcp(node, port, fault);
+        int err = listen_at_port(node, "tcp", "port", port, fault);
+        if (!err)
+            listen_ws(node);
+        return err;
     }
     for (const char *const *endpoint = node->options.listen; *endpoint; endpoint++) {
         char bound[ENDPOINT_TEXT];

@@ -60,6 +60,7 @@ void node_control_ready(void *arg);
 void node_request(void *arg, uint64_t client, const struct row *row);
 void node_client_gone(void *arg, uint64_t client);
 size_t node_addresses(void *arg, struct addr *out, size_t max);
+size_t node_endpoints(void *self, struct endpoint *out, size_t max); /* as struct port */
 void node_post(void *arg, void (*fn)(void *data), void *data);
 /* Of both actors. */
 void node_store_work(void *arg, struct job *job);

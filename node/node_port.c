@@ -81,10 +81,12 @@ void node_udp_ready(void *arg)
         core_endpoints_changed(node->core);
 }
 
-static size_t port_endpoints(void *self, struct endpoint *out, size_t max)
+size_t node_endpoints(void *self, struct endpoint *out, size_t max)
 {
     struct weft_node *node = self;
-    return places_endpoints(&node->places, node->udp, out, max);
+    struct udp_interface face[UDP_INTERFACES_MAX];
+    size_t n = udp_interfaces(node->udp, face, UDP_INTERFACES_MAX);
+    return places_endpoints(&node->places, face, n, out, max);
 }
 
 static bool port_in_scope(void *self, uint64_t scope)
@@ -203,7 +205,9 @@ static void port_duplex_cancel(void *self, struct duplex *d, int code)
 
 size_t node_addresses(void *arg, struct addr *out, size_t max)
 {
-    return places_addresses(((struct weft_node *)arg)->udp, out, max);
+    struct udp_interface face[UDP_INTERFACES_MAX];
+    size_t n = udp_interfaces(((struct weft_node *)arg)->udp, face, UDP_INTERFACES_MAX);
+    return places_addresses(face, n, out, max);
 }
 
 void node_post(void *arg, void (*fn)(void *data), void *data)
@@ -282,7 +286,7 @@ void node_port(struct weft_node *node)
         .describe = node_describe,
         .check = node_check,
         .stop = port_stop,
-        .endpoints = port_endpoints,
+        .endpoints = node_endpoints,
         .in_scope = port_in_scope,
     };
 }

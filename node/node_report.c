@@ -16,7 +16,7 @@
 void node_row_endpoints(struct weft_node *node, struct row *row)
 {
     struct endpoint e[RECORD_ENDPOINTS_MAX];
-    size_t n = places_endpoints(&node->places, node->udp, e, RECORD_ENDPOINTS_MAX);
+    size_t n = node_endpoints(node, e, RECORD_ENDPOINTS_MAX);
     for (size_t i = 0; i < n; i++)
         row_text(row, "endpoint", e[i].text);
 }
@@ -91,7 +91,7 @@ static void check_key(const struct checks *c)
 static void check_endpoints(const struct checks *c)
 {
     struct endpoint e[RECORD_ENDPOINTS_MAX];
-    size_t n = places_endpoints(&c->node->places, c->node->udp, e, RECORD_ENDPOINTS_MAX), far = 0;
+    size_t n = node_endpoints(c->node, e, RECORD_ENDPOINTS_MAX), far = 0;
     for (size_t i = 0; i < n; i++) {
         tell(c, "endpoint", "ok", NULL, "listening at %s%s%s", e[i].text, e[i].iface[0] ? " on " : "", e[i].iface);
         far += e[i].scope == 0;

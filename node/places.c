@@ -62,6 +62,8 @@ void places_add(struct places *places, const char *bound)
 
 struct list {
     const struct places *places;
+    const struct udp_interface *face;
+    size_t faces;
     struct endpoint *out;
     size_t count, max;
 };
@@ -109,49 +111,69 @@ static bool dialable(const struct addr *a)
 }
 
 /* The address itself, with the name of its interface; or, for a wildcard, every address that it stands for. */
-static void put_expanded(struct list *list, const struct udp *udp, const char *bound, bool loopback)
+static void put_expanded(struct list *list, enum transport transport, const char *bound, bool loopback)
 {
-    enum transport transport;
     struct addr a;
-    struct udp_interface face[UDP_INTERFACES_MAX];
-    if (endpoint_transport(bound, &transport) != 0 || transport == TRANSPORT_IPC ||
-        addr_parse(strstr(bound, "://") + 3, &a) != 0)
+    if (addr_parse(strstr(bound, "://") + 3, &a) != 0)
         return;
     unmap(&a);
-    size_t n = udp_interfaces(udp, face, UDP_INTERFACES_MAX);
     bool wildcard = is_any(&a), named = false;
-    for (size_t i = 0; i < n; i++) {
-        struct addr each = face[i].addr;
+    for (size_t i = 0; i < list->faces; i++) {
+        struct addr each = list->face[i].addr;
         bool meant = wildcard ? a.family == AF_INET6 || each.family == AF_INET : addr_same_host(&a, &each);
         each.port = a.port;
         if (meant && dialable(&each) && addr_is_loopback(&each) == loopback)
-            put(list, transport, &each, face[i].name);
+            put(list, transport, &each, list->face[i].name);
         named = named || meant;
     }
     if (!wildcard && !named && addr_is_loopback(&a) == loopback)
         put(list, transport, &a, "");
 }
 
-size_t places_endpoints(const struct places *places, const struct udp *udp, struct endpoint *out, size_t max)
+static bool speaks(const char *bound, enum transport transport)
 {
-    struct list list = {.places = places, .out = out, .max = max};
+    enum transport t;
+    return endpoint_transport(bound, &t) == 0 && t == transport;
+}
+
+static bool has(const struct places *places, enum transport transport)
+{
     for (size_t i = 0; i < places->count; i++)
-        if (strncmp(places->bound[i], "ipc://", 6) == 0)
-            put_path(&list, places->bound[i]);
+        if (speaks(places->bound[i], transport))
+            return true;
+    return false;
+}
+
+static void put_all(struct list *list, enum transport transport)
+{
     for (int loopback = 0; loopback < 2; loopback++)
-        for (size_t i = 0; i < places->count; i++)
-            put_expanded(&list, udp, places->bound[i], loopback);
+        for (size_t i = 0; i < list->places->count; i++)
+            if (speaks(list->places->bound[i], transport))
+                put_expanded(list, transport, list->places->bound[i], loopback);
+}
+
+size_t places_endpoints(const struct places *places, const struct udp_interface *face, size_t count, struct endpoint *out,
+                        size_t max)
+{
+    struct list list = {.places = places, .face = face, .faces = count, .out = out, .max = max};
+    for (size_t i = 0; i < places->count; i++)
+        if (speaks(places->bound[i], TRANSPORT_IPC))
+            put_path(&list, places->bound[i]);
+    if (has(places, TRANSPORT_WS) && list.count < max)
+        list.max--;
+    put_all(&list, TRANSPORT_TCP);
+    list.max = max;
+    put_all(&list, TRANSPORT_WS);
     return list.count;
 }
 
-size_t places_addresses(const struct udp *udp, struct addr *out, size_t max)
+size_t places_addresses(const struct udp_interface *face, size_t count, struct addr *out, size_t max)
 {
-    struct udp_interface face[UDP_INTERFACES_MAX];
-    size_t n = udp_interfaces(udp, face, UDP_INTERFACES_MAX), count = 0;
-    for (size_t i = 0; i < n && count < max; i++)
+    size_t n = 0;
+    for (size_t i = 0; i < count && n < max; i++)
         if (dialable(&face[i].addr))
-            out[count++] = face[i].addr;
-    return count;
+            out[n++] = face[i].addr;
+    return n;
 }
 
 /* ---- the ipc socket */

@@ -20,12 +20,15 @@
 #define SOCKETS_SPARE 256 /* beside the lines': listeners, ZAP, closed ones that linger */
 #define READ_OUT (20 * MILLISECOND)
 #define FULL_WINDOW (7 * SECOND)
+#define RENEW_AGAIN (50 * MILLISECOND)
 
 struct listener {
     struct wire *wire;
-    void *socket;
+    void *socket; /* NULL while it is made anew */
     struct watch *watch;
-    char path[ENDPOINT_TEXT]; /* of an ipc socket, which libzmq leaves lying about; else "" */
+    enum transport transport;
+    char bound[ENDPOINT_TEXT];
+    struct timer renewal;
 };
 
 struct wire {
@@ -240,9 +243,8 @@ static void router_ready(void *arg)
 
 /* ---- listening and dialling */
 
-static int listen_fault(struct fault *fault, const char *endpoint)
+static int listen_fault(struct fault *fault, const char *endpoint, int errnum)
 {
-    int errnum = errno;
     if (errnum == EADDRINUSE)
         return fault_set(fault, ERR_EXISTS, "cannot listen at %s: something else does already", endpoint);
     if (errnum == EADDRNOTAVAIL || errnum == ENODEV)
@@ -251,32 +253,87 @@ static int listen_fault(struct fault *fault, const char *endpoint)
                      zmq_strerror(errnum));
 }
 
+/* Opens it and binds it; what became of the endpoint is in l->bound then. An error number of libzmq's, or 0. */
+static int listener_open(struct listener *l, const char *endpoint)
+{
+    static const size_t scheme = sizeof "ws://" - 1;
+    size_t size = sizeof l->bound;
+    struct wire *wire = l->wire;
+    errno = 0;
+    l->socket = socket_open(wire->context, ZMQ_ROUTER);
+    if (!l->socket || socket_keys(l->socket, wire->config.identity, NULL) != 0 || doors_watch(wire->doors, l->socket) != 0 ||
+        zmq_bind(l->socket, endpoint) != 0 || zmq_getsockopt(l->socket, ZMQ_LAST_ENDPOINT, l->bound, &size) != 0 ||
+        !(l->watch = loop_watch_socket(wire->config.loop, l->socket, router_ready, l)))
+        return errno ? errno : ENOMEM;
+    if (l->transport == TRANSPORT_WS) /* libzmq names the path that it takes */
+        l->bound[scheme + strcspn(l->bound + scheme, "/")] = '\0';
+    return 0;
+}
+
+static void listener_close(struct listener *l)
+{
+    loop_unwatch(l->watch);
+    l->watch = NULL;
+    if (!l->socket)
+        return;
+    doors_forget(l->wire->doors, l->socket);
+    zmq_close(l->socket);
+    l->socket = NULL;
+}
+
+/* The address is free again once libzmq's thread has closed the old socket. */
+static void renew(void *arg)
+{
+    struct listener *l = arg;
+    char endpoint[ENDPOINT_TEXT];
+    memcpy(endpoint, l->bound, sizeof endpoint);
+    if (listener_open(l, endpoint) != 0) {
+        listener_close(l);
+        memcpy(l->bound, endpoint, sizeof endpoint);
+        loop_timer_set(l->wire->config.loop, &l->renewal, loop_now() + RENEW_AGAIN);
+    }
+}
+
+/* Its links are lost; whoever wants them dials again. */
+static void listener_renew(struct listener *l)
+{
+    struct lines *lines = &l->wire->lines;
+    log_write(l->wire->config.log, LOG_WARN, "wire", "libzmq keeps connections that were shut: listening anew at %s", l->bound);
+    for (size_t i = 0; i < LINES_MAX; i++)
+        if (lines->line[i].no != 0 && lines->line[i].at == l) {
+            lines->line[i].door = NULL;
+            line_lost(&lines->line[i]);
+        }
+    listener_close(l);
+    loop_timer_set(l->wire->config.loop, &l->renewal, loop_now() + RENEW_AGAIN);
+}
+
+static void doors_stuck(void *arg, void *socket)
+{
+    struct wire *wire = arg;
+    for (size_t i = 0; i < wire->listeners; i++)
+        if (wire->listener[i].socket == socket)
+            listener_renew(&wire->listener[i]);
+}
+
 int wire_listen(struct wire *wire, const char *endpoint, char bound[ENDPOINT_TEXT], struct fault *fault)
 {
     enum transport transport;
-    size_t size = ENDPOINT_TEXT;
     if (endpoint_transport(endpoint, &transport) != 0)
         return fault_set(fault, ERR_USAGE, "'%s' is no endpoint: it should look like tcp://*:9338 or ipc:///path", endpoint);
     if (wire->listeners == LISTENERS_MAX)
         return fault_set(fault, ERR_FULL, "at most %d endpoints can be listened at", LISTENERS_MAX);
     struct listener *l = &wire->listener[wire->listeners];
-    *l = (struct listener){.wire = wire, .socket = socket_open(wire->context, ZMQ_ROUTER)};
-    int err = 0;
-    if (!l->socket || socket_keys(l->socket, wire->config.identity, NULL) != 0 || doors_watch(wire->doors, l->socket) != 0 ||
-        zmq_bind(l->socket, endpoint) != 0 || zmq_getsockopt(l->socket, ZMQ_LAST_ENDPOINT, bound, &size) != 0)
-        err = listen_fault(fault, endpoint);
-    else if (!(l->watch = loop_watch_socket(wire->config.loop, l->socket, router_ready, l)))
-        err = fault_set(fault, ERR_NOMEM, "out of memory");
-    if (!err) {
-        wire->listeners++;
-        if (transport == TRANSPORT_IPC)
-            strcpy(l->path, bound + strlen("ipc://"));
-        else if (transport == TRANSPORT_WS)
-            bound[strcspn(bound + strlen("ws://"), "/") + strlen("ws://")] = '\0'; /* libzmq names the path that it takes */
-    } else if (l->socket) {
-        zmq_close(l->socket);
+    *l = (struct listener){.wire = wire, .transport = transport};
+    timer_init(&l->renewal, renew, l);
+    int errnum = listener_open(l, endpoint);
+    if (errnum) {
+        listener_close(l);
+        return listen_fault(fault, endpoint, errnum);
     }
-    return err;
+    wire->listeners++;
+    memcpy(bound, l->bound, ENDPOINT_TEXT);
+    return 0;
 }
 
 /* An endpoint from a peer: numeric, or the absolute path of a socket. */
@@ -324,8 +381,12 @@ int wire_new(const struct wire_config *config, struct wire **out, struct fault *
     timer_init(&wire->losses, tell_losses, wire);
     lines_init(&wire->lines, wire);
     wire->context = socket_context(LINES_MAX + SOCKETS_SPARE);
-    const struct doors_config doors = {
-        .context = wire->context, .loop = config->loop, .log = config->log, .closed = door_closed, .arg = wire};
+    const struct doors_config doors = {.context = wire->context,
+                                       .loop = config->loop,
+                                       .log = config->log,
+                                       .closed = door_closed,
+                                       .stuck = doors_stuck,
+                                       .arg = wire};
     int err = wire->context ? zap_new(wire->context, config->loop, config->log, &wire->zap, fault)
                             : fault_errno(fault, errno, "cannot start ZeroMQ");
     if (!err)
@@ -346,16 +407,16 @@ void wire_free(struct wire *wire)
         if (wire->lines.line[i].no != 0)
             line_free(&wire->lines.line[i]);
     for (size_t i = 0; i < wire->listeners; i++) {
-        loop_unwatch(wire->listener[i].watch);
-        zmq_close(wire->listener[i].socket);
+        loop_timer_cancel(wire->config.loop, &wire->listener[i].renewal);
+        listener_close(&wire->listener[i]);
     }
     doors_free(wire->doors);
     zap_free(wire->zap);
     while (wire->context && zmq_ctx_term(wire->context) != 0 && errno == EINTR)
         ;
     for (size_t i = 0; i < wire->listeners; i++)
-        if (wire->listener[i].path[0] != '\0')
-            unlink(wire->listener[i].path);
+        if (wire->listener[i].transport == TRANSPORT_IPC) /* libzmq leaves it lying about */
+            unlink(wire->listener[i].bound + strlen("ipc://"));
     free(wire);
 }
 

@@ -223,7 +223,7 @@ static void two_nodes_meet_share_list_and_fetch(void **state)
     fclose(f);
 }
 
-static void pipe_1_ipc_and_tcp_are_bound_at_once(void **state)
+static void pipe_1_ipc_tcp_and_ws_are_bound_at_once(void **state)
 {
     struct world *w = *state;
     start(w, 0);
@@ -231,11 +231,14 @@ static void pipe_1_ipc_and_tcp_are_bound_at_once(void **state)
     await_links(&w->mate[1], 1);
     struct told ipc = {.kind = "endpoint", .field = "transport", .value = "ipc"};
     struct told tcp = {.kind = "endpoint", .field = "transport", .value = "tcp"};
+    struct told ws = {.kind = "endpoint", .field = "transport", .value = "ws"};
     const char *const args[4] = {"pipe", "node0:files"};
     assert_int_equal(call(&w->mate[1], "pipe-resolve", args, &ipc), 0);
     assert_int_equal(call(&w->mate[1], "pipe-resolve", args, &tcp), 0);
+    assert_int_equal(call(&w->mate[1], "pipe-resolve", args, &ws), 0);
     assert_int_equal(ipc.count, 1);
     assert_true(tcp.count >= 1);
+    assert_true(ws.count >= 1);
     assert_true(ipc.endpoint[0] != '\0');
 }
 
@@ -370,7 +373,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(two_nodes_meet_share_list_and_fetch),
-        TEST(pipe_1_ipc_and_tcp_are_bound_at_once),
+        TEST(pipe_1_ipc_tcp_and_ws_are_bound_at_once),
         TEST(a_home_has_one_node),
         TEST(down_returns_when_the_home_is_free),
         TEST(a_goodbye_is_heard),

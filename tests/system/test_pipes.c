@@ -18,7 +18,7 @@ static unsigned count_of(const struct process *process, const char *text)
     return count;
 }
 
-static void pipe_1_tcp_and_ipc_are_bound_at_once(void **state)
+static void pipe_1_tcp_ipc_and_ws_are_bound_at_once(void **state)
 {
     struct rig *rig = *state;
     struct process *bob, *anna;
@@ -28,7 +28,25 @@ static void pipe_1_tcp_and_ipc_are_bound_at_once(void **state)
     assert_status(rig_last(rig), 0);
     assert_true(count_of(rig_last(rig), "\"row\":\"endpoint\",\"transport\":\"tcp\"") >= 2);
     assert_int_equal(count_of(rig_last(rig), "\"row\":\"endpoint\",\"transport\":\"ipc\""), 1);
+    assert_true(count_of(rig_last(rig), "\"row\":\"endpoint\",\"transport\":\"ws\"") >= 1);
     assert_int_equal(count_of(rig_last(rig), "\"chosen\":true"), 1);
+}
+
+static void pipe_3_a_query_for_one_transport_is_answered_with_that(void **state)
+{
+    struct rig *rig = *state;
+    struct process *bob, *anna;
+    static const char *const transports[] = {"tcp", "ipc", "ws"};
+
+    node_pair(rig, &bob, &anna);
+    for (size_t i = 0; i < 3; i++) {
+        weft(rig, "anna", "pipe", "resolve", "bob:files", "--transport", transports[i], "--json", NULL);
+        assert_status(rig_last(rig), 0);
+        unsigned endpoints = count_of(rig_last(rig), "\"row\":\"endpoint\"");
+        const char *these = rig_path(rig, "\"row\":\"endpoint\",\"transport\":\"%s\"", transports[i]) + strlen(rig->dir) + 1;
+        assert_true(endpoints >= 1);
+        assert_int_equal(count_of(rig_last(rig), these), endpoints);
+    }
 }
 
 static void pipe_6_resolve_tells_what_is_bound_where(void **state)
@@ -82,7 +100,8 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(pipe_1_tcp_and_ipc_are_bound_at_once),
+        TEST(pipe_1_tcp_ipc_and_ws_are_bound_at_once),
+        TEST(pipe_3_a_query_for_one_transport_is_answered_with_that),
         TEST(pipe_6_resolve_tells_what_is_bound_where),
         TEST(oob_1_many_clients_and_servers_at_once),
     };
