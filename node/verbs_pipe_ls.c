@@ -149,7 +149,7 @@ static bool in_order(const struct listing *l, const struct msg_pipes_ok *page)
             return false;
         before = page->pipe[i].name;
     }
-    return page->count > 0 || !page->more;
+    return true;
 }
 
 static void page_came(void *arg, const struct msg *m, const struct fault *fault)

@@ -200,3 +200,30 @@ link_no fetch(struct world *w, size_t raw, link_no link, uint64_t number)
     say_new(w, raw, link, m);
     return link;
 }
+
+void serve(struct world *w, size_t raw, const struct heard *h, void *server)
+{
+    struct server *s = server;
+    struct msg *m = message(0, 0), *a = message(MSG_ANSWER, 0);
+    if (!h->opened && msg_decode(h->bytes, h->n, m) == 0 && m->type == MSG_QUERY) {
+        a->answer.query = m->query.query;
+        a->answer.pipe = m->query.pipe;
+        struct pipe_holder *holder = &a->answer.holder[a->answer.holder_count++];
+        *holder = (struct pipe_holder){.incarnation = 1, .life_s = 60, .endpoint_count = 1};
+        holder->record = record_of(raw_identity(w, raw), name_of(raw), 1, raw);
+        holder->endpoint[0] = (struct endpoint){.transport = TRANSPORT_TCP, .iface = "sim0"};
+        snprintf(holder->endpoint[0].text, ENDPOINT_TEXT, "tcp://10.0.0.%zu:7000", raw);
+        say(w, raw, h->link, a);
+    } else if (!h->opened && m->type == MSG_HELLO) {
+        struct record_bytes own = record_of(raw_identity(w, raw), name_of(raw), 1, raw);
+        say_hello(w, raw, h->link, MSG_WELCOME, &own);
+    } else if (!h->opened && m->type == MSG_PING) {
+        m->type = MSG_PONG;
+        say(w, raw, h->link, m);
+    } else if (!h->opened && m->type != MSG_WELCOME && m->type != MSG_RECORDS) {
+        s->asked++;
+        s->other(w, raw, h->link, m);
+    }
+    free(m);
+    free(a);
+}

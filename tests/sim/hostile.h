@@ -48,6 +48,13 @@ struct msg *asking(struct world *w, enum msg_type type, uint64_t number, const c
 /* Fetches the share "open" into a reception object of the raw node. */
 link_no fetch(struct world *w, size_t raw, link_no link, uint64_t number);
 
+/* A raw node that is asked (raw_answers): it has every pipe bound, and passes on what comes then. */
+struct server {
+    void (*other)(struct world *w, size_t raw, link_no link, const struct msg *m);
+    unsigned asked;
+};
+void serve(struct world *w, size_t raw, const struct heard *h, void *server);
+
 /* ---- what it has heard since it last forgot */
 
 /* The messages of a type, on a link (0: any), and the last of them. */

@@ -140,39 +140,6 @@ static void s20_an_answer_counts_only_on_the_link_of_its_request(void **state)
     world_free(w);
 }
 
-/* A server that does as the test says: binds its `files` pipe, and answers the rest by `other`. */
-struct server {
-    void (*other)(struct world *w, size_t raw, link_no link, const struct msg *m);
-    unsigned asked;
-};
-
-static void serve(struct world *w, size_t raw, const struct heard *h, void *arg)
-{
-    struct server *s = arg;
-    struct msg *m = message(0, 0), *a = message(MSG_ANSWER, 0);
-    if (!h->opened && msg_decode(h->bytes, h->n, m) == 0 && m->type == MSG_QUERY) {
-        a->answer.query = m->query.query;
-        a->answer.pipe = m->query.pipe;
-        struct pipe_holder *holder = &a->answer.holder[a->answer.holder_count++];
-        *holder = (struct pipe_holder){.incarnation = 1, .life_s = 60, .endpoint_count = 1};
-        holder->record = record_of(raw_identity(w, raw), name_of(raw), 1, raw);
-        holder->endpoint[0] = (struct endpoint){.transport = TRANSPORT_TCP, .iface = "sim0"};
-        snprintf(holder->endpoint[0].text, ENDPOINT_TEXT, "tcp://10.0.0.%zu:7000", raw);
-        say(w, raw, h->link, a);
-    } else if (!h->opened && m->type == MSG_HELLO) {
-        struct record_bytes own = record_of(raw_identity(w, raw), name_of(raw), 1, raw);
-        say_hello(w, raw, h->link, MSG_WELCOME, &own);
-    } else if (!h->opened && m->type == MSG_PING) {
-        m->type = MSG_PONG;
-        say(w, raw, h->link, m);
-    } else if (!h->opened && m->type != MSG_WELCOME && m->type != MSG_RECORDS) {
-        s->asked++;
-        s->other(w, raw, h->link, m);
-    }
-    free(m);
-    free(a);
-}
-
 static void answer_of_another_type(struct world *w, size_t raw, link_no link, const struct msg *m)
 {
     struct msg *a = message(MSG_FETCH_OK, m->request);
