@@ -23,6 +23,7 @@ enum complete {
     COMPLETE_PEER,   /* names of peers */
     COMPLETE_SHARE,  /* own shares */
     COMPLETE_SOURCE, /* PEER:SHARE, then files */
+    COMPLETE_PIPE,   /* PEER:NAME, and shared names */
 };
 
 struct option {

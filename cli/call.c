@@ -19,22 +19,28 @@ struct weft_row *cli_request(const char *verb)
     return cli_need(weft_row_new(verb));
 }
 
-static int connect_node(struct cli *cli)
+int cli_fail_open(struct cli *cli, const struct weft_error *error)
+{
+    if (error->name && strcmp(error->name, err_name(ERR_NO_NODE)) == 0 && !strstr(error->text, "weft up"))
+        return cli_fail(cli, ERR_NO_NODE, "%s; start one with: weft up", error->text);
+    return cli_fail_error(cli, error);
+}
+
+int cli_connect(struct cli *cli)
 {
     struct weft_error error = {0};
 
     if (!cli->weft)
         cli->weft = weft_open(cli->home, &error);
-    if (cli->weft)
-        return EXITS_DONE;
-    if (error.name && strcmp(error.name, err_name(ERR_NO_NODE)) == 0 && !strstr(error.text, "weft up"))
-        return cli_fail(cli, ERR_NO_NODE, "%s; start one with: weft up", error.text);
-    return cli_fail_error(cli, &error);
+    return cli->weft ? EXITS_DONE : cli_fail_open(cli, &error);
 }
 
-/* When the peer is what was not found: says which names are near. */
-static void suggest_peer(struct cli *cli, const char *target)
+void cli_suggest_peer(struct cli *cli, const char *target)
 {
+    if (!cli->weft)
+        cli->weft = weft_open(cli->home, NULL);
+    if (!cli->weft)
+        return;
     struct peerlist list = {0};
     struct weft_row *request = cli_request("peers");
     char *typed = cli_need(strndup(target, strcspn(target, ":/")));
@@ -61,7 +67,7 @@ static int report(struct cli *cli, const struct call *call, const struct weft_er
     }
     int status = cli_fail_error(cli, error);
     if (status == EXITS_NOT_FOUND && call->peer)
-        suggest_peer(cli, call->peer);
+        cli_suggest_peer(cli, call->peer);
     return status;
 }
 
@@ -85,7 +91,7 @@ static int call_node(struct cli *cli, const struct call *call)
 
 int cli_call(struct cli *cli, const struct call *call)
 {
-    int status = connect_node(cli);
+    int status = cli_connect(cli);
 
     if (status == EXITS_DONE)
         status = call_node(cli, call);

@@ -15,6 +15,13 @@ struct call {
 /* Gives a request row for the verb. Memory that runs out ends the program. */
 struct weft_row *cli_request(const char *verb);
 
+/* Connects to the node, if need be: cli->weft. Returns the exit status; errors have been reported. */
+int cli_connect(struct cli *cli);
+/* Reports that opening something at the node failed; when there is no node, also how to start one. */
+int cli_fail_open(struct cli *cli, const struct weft_error *error);
+/* When PEER or PEER:... was not found, because of the peer: says which names are near. */
+void cli_suggest_peer(struct cli *cli, const char *target);
+
 /* Returns the exit status; errors have been reported. */
 int cli_call(struct cli *cli, const struct call *call);
 

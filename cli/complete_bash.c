@@ -47,7 +47,7 @@ static const char tail[] =
     "    if [[ ! $value && $cur == -* ]]; then kind=words words=\"$options $globals\"; fi\n"
     "    case $kind in\n"
     "    words) _weft_add <<< \"${words// /$'\\n'}\" ;;\n"
-    "    peers | shares) _weft_add < <(weft completion $kind 2>/dev/null) ;;\n"
+    "    peers | shares | pipes) _weft_add < <(weft completion $kind 2>/dev/null) ;;\n"
     "    sources)\n"
     "        compopt -o nospace 2>/dev/null\n"
     "        _weft_add < <(weft completion sources 2>/dev/null)\n"

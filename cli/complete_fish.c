@@ -36,12 +36,51 @@ static void put_what(FILE *out, enum complete complete, const char *choices)
         fputs(" -F", out);
 }
 
-/* "complete -c weft", when the verb (NULL: any) has been typed. A verb of two words counts from its first. */
+/* The group in which the word is a second one, such as "pipe" for "ls". NULL: none. */
+static const struct verb *second_in(const char *word)
+{
+    for (size_t i = 0; verbs_at(i); i++) {
+        const char *second = strchr(verbs_at(i)->name, ' ');
+        if (second && strcmp(second + 1, word) == 0)
+            return verbs_at(i);
+    }
+    return NULL;
+}
+
+static void put_seen(FILE *out, const char *before, const char *name)
+{
+    fprintf(out, "%s__fish_seen_subcommand_from %.*s", before, (int)strcspn(name, " "), name);
+}
+
+/* "complete -c weft", when the verb (NULL: any) has been typed. */
 static void put_start(FILE *out, const struct verb *verb)
 {
     fputs("complete -c weft", out);
-    if (verb)
-        fprintf(out, " -n '__fish_seen_subcommand_from %.*s'", (int)strcspn(verb->name, " "), verb->name);
+    if (!verb)
+        return;
+    const char *second = strchr(verb->name, ' ');
+    const struct verb *other = second ? NULL : second_in(verb->name);
+    put_seen(out, " -n '", verb->name);
+    if (second)
+        put_seen(out, "; and ", second + 1);
+    if (other)
+        put_seen(out, "; and not ", other->name);
+    putc('\'', out);
+}
+
+/* The second word of a verb, when the first stands there and none of its seconds. */
+static void put_second(FILE *out, const struct verb *verb, const char *second)
+{
+    size_t n = (size_t)(second - verb->name);
+
+    put_seen(out, "complete -c weft -n '", verb->name);
+    fputs("; and not __fish_seen_subcommand_from", out);
+    for (size_t i = 0; verbs_at(i); i++)
+        if (strncmp(verbs_at(i)->name, verb->name, n + 1) == 0)
+            fprintf(out, " %s", verbs_at(i)->name + n + 1);
+    fprintf(out, "' -a %s -d ", second + 1);
+    put_quoted(out, verb->summary);
+    putc('\n', out);
 }
 
 static void put_options(FILE *out, const struct verb *verb, const struct option *options)
@@ -65,8 +104,7 @@ static void put_words(FILE *out, const struct verb *verb)
     const char *second = strchr(verb->name, ' ');
 
     if (second)
-        fprintf(out, "complete -c weft -n '__fish_seen_subcommand_from %.*s; and not __fish_seen_subcommand_from %s' -a %s\n",
-                (int)(second - verb->name), verb->name, second + 1, second + 1);
+        put_second(out, verb, second);
     if (verb->complete == COMPLETE_NOTHING)
         return;
     put_start(out, verb);

@@ -124,6 +124,16 @@ json_t *json_of_row(const struct weft_row *row)
     return object;
 }
 
+void json_set_bytes(json_t *object, const void *bytes, size_t n)
+{
+    json_t *text = json_stringn(bytes ? bytes : "", n); /* refuses what is no UTF-8 */
+
+    if (text)
+        json_object_set_new(object, "text", text);
+    else
+        json_object_set_new(object, "data", base64_of(bytes, n));
+}
+
 void json_print(FILE *out, json_t *object)
 {
     size_t ascii = cli_is_terminal(out) ? JSON_ENSURE_ASCII : 0;

@@ -14,6 +14,9 @@
 /* Gives the object. Memory that runs out ends the program. */
 json_t *json_of_row(const struct weft_row *row);
 
+/* Sets the member "text", or "data" with base64 when the bytes are no UTF-8. */
+void json_set_bytes(json_t *object, const void *bytes, size_t n);
+
 /* Prints an object on one line and frees it. On a terminal everything but ASCII is written as \uNNNN. */
 void json_print(FILE *out, json_t *object);
 void json_print_row(FILE *out, const struct weft_row *row);

@@ -1,4 +1,4 @@
-/* weft completion SHELL prints the script; weft completion peers|shares|sources prints names, one a line, for the scripts.
+/* weft completion SHELL prints the script; weft completion peers|shares|sources|pipes prints names, one a line, for the scripts.
  *
  * A name that is not shown as it is (escape() changes it) cannot be typed either, and is left out. Nobody waits long at a
  * Tab. */
@@ -7,6 +7,7 @@
 #include "err.h"
 #include "exits.h"
 #include "log.h"
+#include "peerlist.h"
 #include "verbs.h"
 
 #include <string.h>
@@ -63,6 +64,38 @@ static int put_shares(struct cli *cli)
     return status;
 }
 
+static void put_pipe(void *arg, const struct weft_row *row)
+{
+    const char *name = weft_row_text(row, "pipe", "");
+
+    if (strcmp(weft_row_kind(row), "pipe") == 0 && is_plain(name))
+        fprintf(arg, "%s\n", name);
+}
+
+static void keep_linked(void *arg, const struct weft_row *row)
+{
+    if (strcmp(weft_row_text(row, "state", ""), "linked") == 0)
+        peerlist_add(arg, row);
+}
+
+/* Those of this node, and those of each peer that is linked. One that does not answer has none. */
+static int put_pipes(struct cli *cli)
+{
+    struct peerlist list = {0};
+
+    int status = cli_call(cli, &(struct call){cli_request("pipe-ls"), NULL, put_pipe, cli->out, false});
+    if (status == EXITS_DONE)
+        status = cli_call(cli, &(struct call){cli_request("peers"), NULL, keep_linked, &list, false});
+    for (size_t i = 0; status == EXITS_DONE && i < list.count; i++) {
+        struct weft_row *ls = cli_request("pipe-ls");
+        weft_row_set_text(ls, "peer", list.peers[i].id);
+        weft_call(cli->weft, ls, put_pipe, cli->out, NULL);
+        weft_row_free(ls);
+    }
+    peerlist_fini(&list);
+    return status;
+}
+
 static const struct {
     const char *shell;
     void (*put)(FILE *out);
@@ -77,6 +110,8 @@ static int put_names(struct cli *cli, const char *word)
         return cli_call(cli, &(struct call){cli_request("ls"), NULL, put_source, cli->out, false});
     if (strcmp(word, "shares") == 0)
         return put_shares(cli);
+    if (strcmp(word, "pipes") == 0)
+        return put_pipes(cli);
     return cli_fail(cli, ERR_USAGE, "completions are made for bash, zsh and fish");
 }
 

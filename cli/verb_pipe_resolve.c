@@ -1,7 +1,9 @@
-/* weft pipe resolve: to which endpoint a pipe is bound, who said so, and how long it took. */
+/* weft pipe resolve: who has a pipe bound and where, who said so, and how long it took. */
 #include "call.h"
 #include "err.h"
 #include "exits.h"
+#include "id.h"
+#include "pipes.h"
 #include "show.h"
 #include "units.h"
 #include "verbs.h"
@@ -23,6 +25,7 @@ static void on_pipe(struct cli *cli, const struct weft_row *row)
     FILE *out = cli->out;
 
     line(out, row, "pipe", "pipe");
+    line(out, row, "type", "type");
     line(out, row, "held by", "peer");
     line(out, row, "id", "id");
     line(out, row, "transport", "transport");
@@ -48,19 +51,41 @@ static void on_endpoint(struct cli *cli, const struct weft_row *row)
     putc('\n', cli->out);
 }
 
+/* One of several that have a shared pipe bound. */
+static void on_holder(struct cli *cli, const struct weft_row *row)
+{
+    const char *id = weft_row_text(row, "id", "");
+
+    fprintf(cli->out, "  %s ", weft_row_bool(row, "chosen", false) ? "*" : " ");
+    show_put(cli->out, row, "peer");
+    fprintf(cli->out, " %.*s, rank %" PRId64 ", answered by ", NODE_ID_SHORT, id, weft_row_int(row, "rank", 0));
+    show_put(cli->out, row, "answered_by");
+    fprintf(cli->out, ", good for %s\n", units_seconds((uint64_t)weft_row_int(row, "expires_s", 0)).s);
+}
+
 static void on_row(void *arg, const struct weft_row *row)
 {
     if (strcmp(weft_row_kind(row), "pipe") == 0)
         on_pipe(arg, row);
     else if (strcmp(weft_row_kind(row), "endpoint") == 0)
         on_endpoint(arg, row);
+    else if (strcmp(weft_row_kind(row), "holder") == 0)
+        on_holder(arg, row);
 }
 
 int cli_verb_pipe_resolve(struct cli *cli)
 {
     const char *pipe = args_word(&cli->args, 0);
-    struct call call = {.request = cli_request("pipe-resolve"), .peer = pipe, .on_row = cli->json ? NULL : on_row, .arg = cli};
+    struct weft_pipe_options options = {.wait_ms = 0};
 
+    int status = pipes_options(cli, &options);
+    if (status)
+        return status;
+    struct call call = {.request = cli_request("pipe-resolve"), .on_row = cli->json ? NULL : on_row, .arg = cli};
+    call.peer = strchr(pipe, ':') ? pipe : NULL;
     weft_row_set_text(call.request, "pipe", pipe);
+    weft_row_set_bool(call.request, "propagate", options.propagate);
+    if (options.transport)
+        weft_row_set_text(call.request, "transport", options.transport);
     return cli_call_stream(cli, &call);
 }

@@ -1,4 +1,5 @@
 /* weft share and weft unshare. */
+#include "audience.h"
 #include "call.h"
 #include "err.h"
 #include "exits.h"
@@ -29,20 +30,14 @@ static char *default_name(const char *typed, const char *real)
     return cli_need(says_nothing ? strdup(strrchr(real, '/') + 1) : strndup(typed + start, n - start));
 }
 
-/* --to may be given more than once, and holds peers with commas between. False for an empty one. */
 static bool set_audience(const struct args *args, struct weft_row *request)
 {
-    const char **lists = args_values(args, "to");
-    bool good = true;
+    char **names = audience_new(args);
+    bool good = names != NULL;
 
-    for (const char **list = lists; list && *list; list++)
-        for (const char *at = *list; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
-            char *peer = cli_need(strndup(at, strcspn(at, ",")));
-            good = good && *peer;
-            weft_row_set_text(request, "to", peer);
-            free(peer);
-        }
-    free(lists);
+    for (char **name = names; name && *name; name++)
+        weft_row_set_text(request, "to", *name);
+    audience_free(names);
     return good;
 }
 

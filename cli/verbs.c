@@ -72,6 +72,35 @@ static const struct option get[] = {
     {.name = NULL},
 };
 
+#define TRANSPORT                                                                                               \
+    {                                                                                                           \
+        "transport", "any|tcp|ipc|ws", "Only by this transport; default any", COMPLETE_CHOICE, 0, false \
+    }
+#define PROPAGATE                                                                                            \
+    {                                                                                                        \
+        "propagate", NULL, "A propagate pipe: every listener gets each message", COMPLETE_NOTHING, 0, false \
+    }
+#define WAIT                                                                                                         \
+    {                                                                                                                \
+        "wait", "TIME", "How long somebody may take to bind it, such as 30s; default 5s", COMPLETE_NOTHING, 0, false \
+    }
+
+static const struct option pipe_listen[] = {
+    {"shared", NULL, "Bind NAME for all: any trusted node may, and one takes over from another", COMPLETE_NOTHING, 0, false},
+    PROPAGATE,
+    TRANSPORT,
+    {"to", "PEER,...", "Only these peers may use it; default: every trusted peer", COMPLETE_PEER, 0, true},
+    {"public", NULL, "Anyone on the network may use it, trusted or not", COMPLETE_NOTHING, 0, false},
+    {"rank", "N", "Of several that bind a shared pipe the lowest is taken, 0 to 255; default 0", COMPLETE_NOTHING, 0, false},
+    {"once", NULL, "End when the first sender has sent all", COMPLETE_NOTHING, 0, false},
+    {"keep", NULL, "Go on listening after a byte stream has ended", COMPLETE_NOTHING, 0, false},
+    {.name = NULL},
+};
+
+static const struct option pipe_send[] = {PROPAGATE, TRANSPORT, WAIT, {.name = NULL}};
+static const struct option pipe_connect[] = {TRANSPORT, WAIT, {.name = NULL}};
+static const struct option pipe_resolve[] = {PROPAGATE, TRANSPORT, {.name = NULL}};
+
 static const struct option help[] = {
     {"man", "FILE", "Print the man page that FILE is the template of", COMPLETE_FILE, 0, false},
     {.name = NULL},
@@ -95,7 +124,13 @@ static const struct verb verbs[] = {
     {"unshare", "NAME", 1, 1, "offer it no longer", dry_run, COMPLETE_SHARE, cli_verb_unshare},
     {"ls", "[PEER[:SHARE[/PATH]]]", 0, 1, "list peers, shares and files", ls, COMPLETE_SOURCE, cli_verb_ls},
     {"get", "PEER:SHARE[/PATH]... [DEST]", 1, MANY, "fetch files and folders", get, COMPLETE_SOURCE, cli_verb_get},
-    {"pipe resolve", "PIPE", 1, 1, "find the endpoint a pipe is bound to", none, COMPLETE_PEER, cli_verb_pipe_resolve},
+    {"pipe listen", "NAME", 1, 1, "bind a pipe, and print what comes", pipe_listen, COMPLETE_NOTHING, cli_verb_pipe_listen},
+    {"pipe send", "PIPE [MESSAGE...]", 1, MANY, "send messages, or the lines of standard input", pipe_send, COMPLETE_PIPE,
+     cli_verb_pipe_send},
+    {"pipe connect", "PIPE", 1, 1, "make a byte stream to whoever listens on a pipe", pipe_connect, COMPLETE_PIPE,
+     cli_verb_pipe_connect},
+    {"pipe ls", "[PEER]", 0, 1, "list the pipes that are bound", none, COMPLETE_PEER, cli_verb_pipe_ls},
+    {"pipe resolve", "PIPE", 1, 1, "find out who has a pipe bound, and where", pipe_resolve, COMPLETE_PIPE, cli_verb_pipe_resolve},
     {"help", "[VERB]", 0, 2, "show help", help, COMPLETE_VERB, cli_verb_help},
     {"version", "", 0, 0, "show the version", none, COMPLETE_NOTHING, cli_verb_version},
     {"completion", "bash|zsh|fish", 1, 1, "print a shell's completions", none, COMPLETE_CHOICE, cli_verb_completion},

@@ -186,6 +186,161 @@ void weft_cancel(struct weft *weft)
     atomic_store(&weft->cancelled, true);
 }
 
+/* ---- pipes: one at a time */
+
+struct weft_pipe {
+    atomic_bool interrupted;
+    struct weft_pipe_status status;
+};
+
+static struct weft_pipe *open_pipe(const char *name, const struct weft_pipe_options *options, struct weft_error *error)
+{
+    struct fake_pipe *p = &current->pipe;
+
+    snprintf(p->name, sizeof p->name, "%s", name);
+    p->options = *options;
+    p->allow[0] = '\0';
+    for (const char *const *peer = options->allow; peer && *peer; peer++)
+        snprintf(p->allow + strlen(p->allow), sizeof p->allow - strlen(p->allow), "%s,", *peer);
+    p->options.allow = NULL;
+    if (current->no_node) {
+        end_with(error, ERR_NO_NODE, err_name(ERR_NO_NODE), "no node is running for /nowhere");
+        return NULL;
+    }
+    struct weft_pipe *pipe = calloc(1, sizeof *pipe);
+    pipe->status = (struct weft_pipe_status){.name = "me:in", .peer = "bob", .state = "bound"};
+    return pipe;
+}
+
+struct weft_pipe *weft_pipe_listen(const char *home, const char *name, const struct weft_pipe_options *options,
+                                   struct weft_error *error)
+{
+    (void)home;
+    return open_pipe(name, options, error);
+}
+
+struct weft_pipe *weft_pipe_open(const char *home, const char *name, const struct weft_pipe_options *options,
+                                 struct weft_error *error)
+{
+    (void)home;
+    return open_pipe(name, options, error);
+}
+
+void weft_pipe_close(struct weft_pipe *pipe)
+{
+    free(pipe);
+}
+
+int weft_pipe_fd(const struct weft_pipe *pipe)
+{
+    (void)pipe;
+    return -1;
+}
+
+void weft_pipe_status(const struct weft_pipe *pipe, struct weft_pipe_status *status)
+{
+    *status = pipe->status;
+}
+
+void weft_pipe_interrupt(struct weft_pipe *pipe)
+{
+    atomic_store(&pipe->interrupted, true);
+}
+
+/* How what waits ends: as the test said, or by the signal that it raises. */
+static int end_of_pipe(struct weft_pipe *pipe, struct weft_error *error)
+{
+    struct fake_pipe *p = &current->pipe;
+
+    if (current->raises)
+        kill(getpid(), SIGINT);
+    while (current->raises && !atomic_load(&pipe->interrupted))
+        continue;
+    int code = atomic_load(&pipe->interrupted) ? ERR_CANCELLED : p->code;
+    return code ? end_with(error, code, err_name(code), p->text ? p->text : "as the test said") : 0;
+}
+
+int weft_pipe_send(struct weft_pipe *pipe, const void *bytes, size_t n, int timeout_ms, struct weft_error *error)
+{
+    struct fake_pipe *p = &current->pipe;
+    (void)timeout_ms, (void)error;
+
+    p->sent = realloc(p->sent, p->sent_bytes + n + 1);
+    memcpy(p->sent + p->sent_bytes, bytes, n);
+    p->sent_bytes += n;
+    p->sent[p->sent_bytes] = '\0';
+    if (p->sent_count < 64)
+        p->sizes[p->sent_count] = n;
+    p->sent_count++;
+    pipe->status.sent++;
+    return 0;
+}
+
+int weft_pipe_flush(struct weft_pipe *pipe, struct weft_error *error)
+{
+    (void)pipe, (void)error;
+    current->pipe.flushes++;
+    return 0;
+}
+
+int weft_pipe_finish(struct weft_pipe *pipe, struct weft_error *error)
+{
+    int code = end_of_pipe(pipe, error);
+
+    pipe->status.taken = code ? 1 : pipe->status.sent;
+    return code;
+}
+
+int weft_pipe_receive(struct weft_pipe *pipe, struct weft_event *event, int timeout_ms, struct weft_error *error)
+{
+    struct fake_pipe *p = &current->pipe;
+
+    if (p->event_next < p->event_count) {
+        *event = p->events[p->event_next++];
+        return 0;
+    }
+    if (timeout_ms == 0)
+        return end_with(error, ERR_TIMEOUT, "timeout", "nothing");
+    return end_of_pipe(pipe, error);
+}
+
+int weft_pipe_take(struct weft_pipe *pipe, const char *channel, struct weft_error *error)
+{
+    struct fake_pipe *p = &current->pipe;
+    (void)pipe, (void)error;
+
+    p->take_channel = channel ? "some" : NULL;
+    p->taken_at[p->takes++] = p->event_next;
+    return 0;
+}
+
+int weft_pipe_accept(struct weft_pipe *pipe, int in, int out, uint64_t moved[2], struct weft_error *error)
+{
+    (void)in, (void)out;
+    current->pipe.accepted++;
+    memcpy(moved, current->pipe.moved, sizeof current->pipe.moved);
+    return current->pipe.code == ERR_CANCELLED ? 0 : end_of_pipe(pipe, error);
+}
+
+int weft_pipe_refuse(struct weft_pipe *pipe, const char *why, struct weft_error *error)
+{
+    (void)pipe, (void)why, (void)error;
+    current->pipe.refused++;
+    return 0;
+}
+
+int weft_pipe_connect(struct weft *weft, const char *name, const struct weft_pipe_options *options, int in, int out,
+                      uint64_t moved[2], struct weft_error *error)
+{
+    struct fake_pipe *p = &current->pipe;
+    (void)weft, (void)in, (void)out;
+
+    snprintf(p->name, sizeof p->name, "%s", name);
+    p->options = *options;
+    memcpy(moved, p->moved, sizeof p->moved);
+    return p->code ? end_with(error, p->code, err_name(p->code), p->text) : 0;
+}
+
 /* A node that comes up, tells its events, and has stopped by the time it is waited for. */
 struct weft_node *weft_node_start(const struct weft_options *options, struct weft_error *error)
 {
@@ -230,6 +385,7 @@ void fake_free(struct fake *f)
         weft_row_free(f->answers[i]);
     for (size_t i = 0; i < f->request_count; i++)
         weft_row_free(f->requests[i]);
+    free(f->pipe.sent);
     free(f->out);
     free(f->err);
     free(f);
@@ -241,6 +397,24 @@ struct weft_row *fake_answer(struct fake *f, const char *kind)
 
     f->answers[f->answer_count++] = row;
     return row;
+}
+
+struct weft_event *fake_event(struct fake *f, enum weft_event_kind kind)
+{
+    struct weft_event *event = &f->pipe.events[f->pipe.event_count++];
+
+    *event = (struct weft_event){.kind = kind, .from = "anna", .id = "zzzz", .channel = "c1"};
+    return event;
+}
+
+struct weft_event *fake_message(struct fake *f, const char *text)
+{
+    struct weft_event *event = fake_event(f, WEFT_PIPE_MESSAGE);
+
+    event->bytes = text;
+    event->n = strlen(text);
+    event->seq = f->pipe.event_count;
+    return event;
 }
 
 int fake_run_on(struct fake *f, FILE *const streams[3], const char *const *words)
@@ -262,8 +436,9 @@ int fake_run(struct fake *f, const char *input, const char *const *words)
 
     free(f->out);
     free(f->err);
-    FILE *streams[3] = {*input ? fmemopen((void *)(uintptr_t)input, strlen(input), "r") : fopen("/dev/null", "r"),
-                        open_memstream(&f->out, &out_n), open_memstream(&f->err, &err_n)};
+    FILE *streams[3] = {tmpfile(), open_memstream(&f->out, &out_n), open_memstream(&f->err, &err_n)};
+    fputs(input, streams[0]);
+    rewind(streams[0]);
     fake_run_on(f, streams, words);
     for (size_t i = 0; i < 3; i++)
         fclose(streams[i]);

@@ -17,6 +17,22 @@ struct fake {
     bool no_node;
     bool raises;     /* a call does not answer until it is cancelled, and raises SIGINT for it */
     char *out, *err; /* what the last run wrote */
+    struct fake_pipe {
+        char name[64]; /* as it was asked for, and with what */
+        struct weft_pipe_options options;
+        char allow[64];                /* the peers of options.allow, a comma behind each */
+        struct weft_event events[64];  /* what comes in, in order; then `code` */
+        size_t event_count, event_next;
+        size_t taken_at[64], takes;    /* how many events had been handed out at each weft_pipe_take */
+        const char *take_channel;      /* of the last one */
+        char *sent;                    /* what was sent, and in which pieces */
+        size_t sent_bytes, sent_count, flushes;
+        size_t sizes[64];              /* of the first messages */
+        int code;                      /* how receive ends, and finish, and accept and connect */
+        const char *text;
+        int accepted, refused;
+        uint64_t moved[2];
+    } pipe;
     int status;
 };
 
@@ -26,6 +42,11 @@ void fake_free(struct fake *fake);
 
 /* The next row of the answers, to be filled. */
 struct weft_row *fake_answer(struct fake *fake, const char *kind);
+
+/* The next event of a pipe, from "anna" in channel "c1", to be filled. */
+struct weft_event *fake_event(struct fake *fake, enum weft_event_kind kind);
+/* The same, a message. The text is borrowed. */
+struct weft_event *fake_message(struct fake *fake, const char *text);
 
 /* Runs the words (NULL-terminated, without "weft") with `input` as standard input. Returns the exit status. */
 int fake_run(struct fake *fake, const char *input, const char *const *words);

@@ -58,7 +58,7 @@ static void assert_offers(const struct scratch *s, const char *line, const char 
 {
     static const char driver[] =
         "weft() { case $2 in peers) printf '%s\\n' anna bob '$(touch HIT)' '`touch HIT`';;"
-        " shares) echo mine;; sources) printf '%s\\n' bob:photos bob:papers 'bob:a b' anna:x;; esac; }\n"
+        " shares) echo mine;; pipes) printf '%s\\n' log bob:log bob:in;; sources) printf '%s\\n' bob:photos bob:papers 'bob:a b' anna:x;; esac; }\n"
         "source ./weft.bash\n"
         "COMP_LINE=$1 COMP_POINT=${#1} COMP_WORDBREAKS=$' \\t\\n\"'\"'\"'><=;|&(:'\n"
         "_weft\n"
@@ -80,7 +80,10 @@ static void bash_completes(void **state)
     assert_offers(s, "weft sh", "share|");
     assert_offers(s, "weft --home /x st", "status|");
     assert_offers(s, "weft pi", "ping|pipe|");
-    assert_offers(s, "weft pipe ", "resolve|");
+    assert_offers(s, "weft pipe ", "listen|send|connect|ls|resolve|");
+    assert_offers(s, "weft pipe send --w", "--wait|");
+    assert_offers(s, "weft pipe send lo", "log|");
+    assert_offers(s, "weft pipe listen --transport w", "ws|");
     assert_offers(s, "weft get --i", "--if-exists|");
     assert_offers(s, "weft get --if-exists ", "refuse|skip|rename|overwrite|");
     assert_offers(s, "weft --color a", "auto|always|");
@@ -98,6 +101,7 @@ static void bash_completes_behind_a_colon(void **state)
     write_script(s, "weft.bash", complete_bash);
     assert_offers(s, "weft get bo", "bob:photos|bob:papers|bob:a\\ b|");
     assert_offers(s, "weft get bob:p", "photos|papers|");
+    assert_offers(s, "weft pipe connect bob:", "log|in|");
 }
 
 static void bash_completes_files_and_folders(void **state)
@@ -143,10 +147,12 @@ static void fish_completes(void **state)
     write_script(s, "weft.fish", complete_fish);
     run(s,
         "! command -v fish >/dev/null || fish -c 'function weft; echo bob; end; source weft.fish; complete -C \"weft sha\";"
-        " complete -C \"weft completion f\"; complete -C \"weft pipe re\"; complete -C \"weft ping b\"'",
+        " complete -C \"weft completion f\"; complete -C \"weft pipe re\"; complete -C \"weft pipe ls re\";"
+        " complete -C \"weft pipe ls --r\"; complete -C \"weft pipe listen --rank=1 --o\"; complete -C \"weft ping b\"'",
         out, sizeof out);
     if (*out)
-        assert_string_equal(out, "share\toffer a file or a folder\nfish\nresolve\nbob\n");
+        assert_string_equal(out, "share\toffer a file or a folder\nfish\nresolve\tfind out who has a pipe bound, and where\n"
+                                 "--once\tEnd when the first sender has sent all\nbob\n");
 }
 
 int main(void)

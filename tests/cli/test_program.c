@@ -81,8 +81,8 @@ static void version_and_help_need_no_node(void **state)
     assert_string_equal(f->out, "{\"row\":\"version\",\"version\":\"" WEFT_VERSION "\",\"schema\":1}\n");
     assert_int_equal(RUN(f, "get", "-h"), 0);
     assert_says(f->out, "--if-exists");
-    assert_int_equal(RUN(f, "help", "pipe", "resolve"), 0);
-    assert_says(f->out, "usage: weft pipe resolve PIPE");
+    assert_int_equal(RUN(f, "help", "pipe", "ls"), 0);
+    assert_says(f->out, "usage: weft pipe ls [PEER]");
     assert_int_equal(RUN(f, "help", "gte"), 2);
     assert_says(f->err, "did you mean get?");
     assert_int_equal(fake_run(f, "", (const char *const[]){NULL}), 2);
