@@ -197,12 +197,12 @@ static void say_bound(struct listen *l, const struct weft_pipe_options *options)
     weft_pipe_status(l->pipe, &status);
     escape(status.name, strlen(status.name), name, sizeof name);
     if (cli->json)
-        json_print(cli->out, cli_need(json_pack("{s:s, s:s, s:b, s:b, s:s, s:i}", "event", "bound", "pipe", status.name, "shared",
-                                                options->shared, "propagate", options->propagate, "transport",
+        json_print(cli->out, cli_need(json_pack("{s:s, s:s, s:b, s:b, s:s, s:i}", "event", "bound", "pipe", status.name,
+                                                "shared", options->shared, "propagate", options->propagate, "transport",
                                                 options->transport ? options->transport : "any", "rank", options->rank)));
     else
         cli_say(cli, "%s is bound for %s. Elsewhere: weft pipe send%s %s\n", name,
-                options->is_public ? "everyone"
+                options->is_public  ? "everyone"
                 : options->allow[0] ? "those named"
                                     : "trusted peers",
                 options->propagate ? " --propagate" : "", name);

@@ -72,12 +72,12 @@ static const struct option get[] = {
     {.name = NULL},
 };
 
-#define TRANSPORT                                                                                               \
-    {                                                                                                           \
+#define TRANSPORT                                                                                       \
+    {                                                                                                   \
         "transport", "any|tcp|ipc|ws", "Only by this transport; default any", COMPLETE_CHOICE, 0, false \
     }
-#define PROPAGATE                                                                                            \
-    {                                                                                                        \
+#define PROPAGATE                                                                                           \
+    {                                                                                                       \
         "propagate", NULL, "A propagate pipe: every listener gets each message", COMPLETE_NOTHING, 0, false \
     }
 #define WAIT                                                                                                         \
@@ -130,7 +130,8 @@ static const struct verb verbs[] = {
     {"pipe connect", "PIPE", 1, 1, "make a byte stream to whoever listens on a pipe", pipe_connect, COMPLETE_PIPE,
      cli_verb_pipe_connect},
     {"pipe ls", "[PEER]", 0, 1, "list the pipes that are bound", none, COMPLETE_PEER, cli_verb_pipe_ls},
-    {"pipe resolve", "PIPE", 1, 1, "find out who has a pipe bound, and where", pipe_resolve, COMPLETE_PIPE, cli_verb_pipe_resolve},
+    {"pipe resolve", "PIPE", 1, 1, "find out who has a pipe bound, and where", pipe_resolve, COMPLETE_PIPE,
+     cli_verb_pipe_resolve},
     {"help", "[VERB]", 0, 2, "show help", help, COMPLETE_VERB, cli_verb_help},
     {"version", "", 0, 0, "show the version", none, COMPLETE_NOTHING, cli_verb_version},
     {"completion", "bash|zsh|fish", 1, 1, "print a shell's completions", none, COMPLETE_CHOICE, cli_verb_completion},

@@ -79,7 +79,7 @@ struct weft_pipe {
     int poll; /* epoll of both, for the program */
     _Atomic bool interrupted;
     bool listening;
-    bool over;        /* the node said "done" or "error", or is gone: `end` says which */
+    bool over; /* the node said "done" or "error", or is gone: `end` says which */
     struct fault end;
     struct fault fault; /* of the public function that runs */
     char name[2 * NAME_MAX_BYTES + 2];

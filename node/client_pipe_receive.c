@@ -230,7 +230,7 @@ static int take_in(struct weft_pipe *pipe, struct row *row)
     static const struct {
         const char *kind;
         int (*on)(struct weft_pipe *pipe, struct row *row);
-    } table[] = {{"messages", on_messages}, {"sender", on_sender}, {"offer", on_other}, {"dropped", on_other},
+    } table[] = {{"messages", on_messages}, {"sender", on_sender}, {"offer", on_other},  {"dropped", on_other},
                  {"lease", on_lease},       {"void", on_void},     {"stream", on_stream}};
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         if (strcmp(row_kind(row), table[i].kind) == 0)

@@ -180,7 +180,8 @@ static int check(struct weft_pipe *pipe, size_t n)
     if (pipe->out.finished)
         return fault_set(&pipe->fault, ERR_STATE, "the pipe has been finished");
     if (n > pipe->out.message_max)
-        return fault_set(&pipe->fault, ERR_LIMIT, "a message has at most %zu bytes, this one has %zu", pipe->out.message_max, n);
+        return fault_set(&pipe->fault, ERR_LIMIT, "a message has at most %zu bytes, this one has %zu", pipe->out.message_max,
+                         n);
     return client_pipe_interrupted(pipe);
 }
 

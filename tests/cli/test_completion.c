@@ -56,13 +56,13 @@ static void run(const struct scratch *s, const char *command, char *out, size_t 
 /* Completes a line in bash, and checks the offers, with a bar after each. */
 static void assert_offers(const struct scratch *s, const char *line, const char *wanted)
 {
-    static const char driver[] =
-        "weft() { case $2 in peers) printf '%s\\n' anna bob '$(touch HIT)' '`touch HIT`';;"
-        " shares) echo mine;; pipes) printf '%s\\n' log bob:log bob:in;; sources) printf '%s\\n' bob:photos bob:papers 'bob:a b' anna:x;; esac; }\n"
-        "source ./weft.bash\n"
-        "COMP_LINE=$1 COMP_POINT=${#1} COMP_WORDBREAKS=$' \\t\\n\"'\"'\"'><=;|&(:'\n"
-        "_weft\n"
-        "printf '%s|' \"${COMPREPLY[@]}\"\n";
+    static const char driver[] = "weft() { case $2 in peers) printf '%s\\n' anna bob '$(touch HIT)' '`touch HIT`';;"
+                                 " shares) echo mine;; pipes) printf '%s\\n' log bob:log bob:in;; sources) printf '%s\\n' "
+                                 "bob:photos bob:papers 'bob:a b' anna:x;; esac; }\n"
+                                 "source ./weft.bash\n"
+                                 "COMP_LINE=$1 COMP_POINT=${#1} COMP_WORDBREAKS=$' \\t\\n\"'\"'\"'><=;|&(:'\n"
+                                 "_weft\n"
+                                 "printf '%s|' \"${COMPREPLY[@]}\"\n";
     char command[256], out[4096];
 
     scratch_text(s, "driver", driver);

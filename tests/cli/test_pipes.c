@@ -203,8 +203,8 @@ static void listen_takes_its_options(void **state)
 {
     struct fake *f = *state;
 
-    assert_int_equal(RUN(f, "pipe", "listen", "in", "--shared", "--to", "anna,bob", "--to", "carol", "--rank", "7", "--transport",
-                         "ipc", "--propagate"),
+    assert_int_equal(RUN(f, "pipe", "listen", "in", "--shared", "--to", "anna,bob", "--to", "carol", "--rank", "7",
+                         "--transport", "ipc", "--propagate"),
                      130);
     assert_true(f->pipe.options.shared);
     assert_true(f->pipe.options.propagate);
@@ -288,9 +288,12 @@ static void events_are_json(void **state)
         f->out,
         "{\"event\":\"bound\",\"pipe\":\"me:in\",\"shared\":true,\"propagate\":false,\"transport\":\"any\",\"rank\":0}\n"
         "{\"event\":\"sender-began\",\"from\":\"anna\",\"id\":\"zzzz\",\"channel\":\"c1\"}\n"
-        "{\"event\":\"message\",\"from\":\"anna\",\"id\":\"zzzz\",\"channel\":\"c1\",\"seq\":2,\"again\":false,\"text\":\"caf\xc3\xa9\\n\"}\n"
-        "{\"event\":\"message\",\"from\":\"anna\",\"id\":\"zzzz\",\"channel\":\"c1\",\"seq\":3,\"again\":true,\"data\":\"//4=\"}\n"
-        "{\"event\":\"message\",\"from\":\"anna\",\"id\":\"zzzz\",\"channel\":\"c1\",\"seq\":4,\"again\":false,\"text\":\"a\\u0000\"}\n"
+        "{\"event\":\"message\",\"from\":\"anna\",\"id\":\"zzzz\",\"channel\":\"c1\",\"seq\":2,\"again\":false,\"text\":"
+        "\"caf\xc3\xa9\\n\"}\n"
+        "{\"event\":\"message\",\"from\":\"anna\",\"id\":\"zzzz\",\"channel\":\"c1\",\"seq\":3,\"again\":true,\"data\":\"//"
+        "4=\"}\n"
+        "{\"event\":\"message\",\"from\":\"anna\",\"id\":\"zzzz\",\"channel\":\"c1\",\"seq\":4,\"again\":false,\"text\":"
+        "\"a\\u0000\"}\n"
         "{\"event\":\"stream-refused\",\"from\":\"anna\",\"id\":\"zzzz\"}\n"
         "{\"event\":\"dropped\",\"messages\":5}\n"
         "{\"event\":\"sender-ended\",\"from\":\"anna\",\"id\":\"zzzz\",\"channel\":\"c1\"}\n");
