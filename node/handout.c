@@ -53,10 +53,13 @@ void handout_fini(struct handout *h)
 
 static struct handout_channel *find_or_add(struct handout *h, const struct tag *tag)
 {
-    struct handout_channel **at = find(h, tag);
-    if (!*at && (*at = calloc(1, sizeof **at)) != NULL)
-        (*at)->tag = *tag;
-    return *at;
+    struct handout_channel *c = *find(h, tag);
+    if (c || !(c = calloc(1, sizeof *c)))
+        return c;
+    c->tag = *tag;
+    c->next = h->channels;
+    h->channels = c;
+    return c;
 }
 
 int handout_add(struct handout *h, const struct tag *channel, uint64_t next, uint64_t cost)

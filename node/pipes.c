@@ -119,6 +119,16 @@ void pipes_count(const struct core *core, struct pipe_counts *out)
 
 /* ---- names */
 
+void pipe_node_label(struct core *core, const struct node_id *id, char label[NAME_MAX_BYTES + 1])
+{
+    const struct peer *peer = peers_find(core->peers, id);
+    bool self = id_equal(id, &core->config.identity->id);
+    if (peer)
+        peer_label(peer, label);
+    else
+        snprintf(label, NAME_MAX_BYTES + 1, "%s", self ? core->config.name : id_short(id).s);
+}
+
 const char *pipe_type_name(enum pipe_type type)
 {
     return type == PIPE_PROPAGATE ? "propagate" : "unicast";

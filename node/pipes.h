@@ -58,6 +58,8 @@ int pipe_here(struct core *core, const char *text, bool shared, const char **nam
 #define PIPE_NAME_TEXT (2 * NAME_MAX_BYTES + 2)
 /* PEER:NAME, or NAME when it is shared. */
 void pipe_full_name(const struct pipe *pipe, char out[PIPE_NAME_TEXT]);
+/* What a person calls a node: its name, or the first characters of its id. */
+void pipe_node_label(struct core *core, const struct node_id *id, char label[NAME_MAX_BYTES + 1]);
 const char *pipe_type_name(enum pipe_type type); /* "unicast", "propagate" */
 /* The field "transport" of a request; any when there is none. ERR_USAGE. */
 int pipe_transport(const struct row *request, enum transport *transport, struct fault *fault);

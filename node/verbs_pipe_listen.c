@@ -49,13 +49,8 @@ static void row_tag(struct row *row, const char *name, const struct tag *tag)
 
 static void row_from(const struct listener *l, struct row *row, const struct node_id *from)
 {
-    struct core *core = l->call->core;
-    const struct peer *peer = peers_find(core->peers, from);
     char label[NAME_MAX_BYTES + 1];
-    if (peer)
-        peer_label(peer, label);
-    else
-        strcpy(label, id_equal(from, &core->config.identity->id) ? core->config.name : id_short(from).s);
+    pipe_node_label(l->call->core, from, label);
     row_text(row, "from", label);
     row_text(row, "id", id_text(from).s);
 }
@@ -323,7 +318,7 @@ static int read_request(struct pipe *p, const struct row *request, struct fault 
         err = fault_set(fault, ERR_USAGE, "a rank is 0 to 255, and the lowest is taken first; not %lld", (long long)rank);
     if (err)
         return err;
-    strcpy(p->name, name);
+    snprintf(p->name, sizeof p->name, "%s", name);
     p->rank = (uint8_t)rank;
     return read_audience(p, request, fault);
 }

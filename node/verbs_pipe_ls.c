@@ -20,7 +20,7 @@ void pipes_start(struct core *core)
 static struct pipe_info info_of(const struct pipe *p)
 {
     struct pipe_info info = {.type = p->type, .transport = p->transport, .shared = p->shared, .rank = p->rank};
-    strcpy(info.name, p->name);
+    memcpy(info.name, p->name, sizeof info.name);
     return info;
 }
 
@@ -131,7 +131,7 @@ static void ask_page(struct listing *l)
     struct msg m; /* not zeroed: it is large */
     m.type = MSG_PIPES;
     m.pipes.pipe = pipe_owned(&l->peer->id, SERVICE);
-    strcpy(m.pipes.after, l->after);
+    memcpy(m.pipes.after, l->after, sizeof m.pipes.after);
     int err = link ? ask(link, &m, MSG_PIPES_OK, REQUEST_TIMEOUT, page_came, l) : ERR_UNREACHABLE;
     if (err) {
         fault_set(&fault, err, "the peer cannot be asked for its pipes: %s", err_text(err));
@@ -166,7 +166,7 @@ static void page_came(void *arg, const struct msg *m, const struct fault *fault)
     for (size_t i = 0; i < m->pipes_ok.count; i++)
         call_row(l->call, row_of(label, &m->pipes_ok.pipe[i]));
     if (m->pipes_ok.count > 0)
-        strcpy(l->after, m->pipes_ok.pipe[m->pipes_ok.count - 1].name);
+        memcpy(l->after, m->pipes_ok.pipe[m->pipes_ok.count - 1].name, sizeof l->after);
     if (m->pipes_ok.more)
         ask_page(l);
     else

@@ -25,25 +25,15 @@ static void resolve_cancel(struct call *call, int code)
     resolve_free(call->work);
 }
 
-static void label_of(struct core *core, const struct node_id *id, char label[NAME_MAX_BYTES + 1])
-{
-    const struct peer *peer = peers_find(core->peers, id);
-    if (peer)
-        peer_label(peer, label);
-    else
-        snprintf(label, NAME_MAX_BYTES + 1, "%s",
-                 id_equal(id, &core->config.identity->id) ? core->config.name : id_short(id).s);
-}
-
 static void holder_fields(struct core *core, struct row *row, const struct binding_holder *holder)
 {
     char label[NAME_MAX_BYTES + 1];
     uint64_t now = core_now(core);
-    label_of(core, &holder->record.id, label);
+    pipe_node_label(core, &holder->record.id, label);
     row_text(row, "peer", label);
     row_text(row, "id", id_text(&holder->record.id).s);
     row_int(row, "rank", holder->rank);
-    label_of(core, &holder->answered_by, label);
+    pipe_node_label(core, &holder->answered_by, label);
     row_text(row, "answered_by", label);
     row_int(row, "expires_s", holder->expires > now ? (int64_t)((holder->expires - now) / SECOND) : 0);
 }

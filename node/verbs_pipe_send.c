@@ -35,8 +35,6 @@ static void look(struct sending *s)
     channel_out_status(s->channel, &s->status);
     if (s->status.peer)
         peer_label(s->status.peer, s->peer);
-    else if (s->status.state == CHANNEL_BOUND)
-        strcpy(s->peer, s->call->core->config.name);
 }
 
 static const char *state_text(enum channel_state state)

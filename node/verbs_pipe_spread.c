@@ -22,7 +22,7 @@ struct queued {
 struct spreading {
     struct call *call;
     struct pipe_send_request request;
-    struct queued *first, *last;
+    struct queued *first, **end;
     uint64_t queued_cost, cost; /* that waits, and in all */
     uint64_t messages, pushed, bytes;
     uint64_t began;
@@ -36,6 +36,8 @@ static void queue_drop(struct spreading *s)
 {
     struct queued *q = s->first;
     s->first = q->next;
+    if (!s->first)
+        s->end = &s->first;
     s->queued_cost -= batch_cost(&q->batch);
     free(q);
 }
@@ -162,11 +164,8 @@ static int enqueue(struct spreading *s, const struct batch *batch)
     q->next = NULL;
     q->at = 0;
     q->batch = (struct batch){.bytes = q->bytes, .n = batch->n, .count = batch->count};
-    if (s->first)
-        s->last->next = q;
-    else
-        s->first = q;
-    s->last = q;
+    *s->end = q;
+    s->end = &q->next;
     s->queued_cost += batch_cost(batch);
     s->cost += batch_cost(batch);
     s->pushed += batch->count;
@@ -225,6 +224,7 @@ void spreading_start(struct call *call, const struct pipe_send_request *request)
     }
     s->call = call;
     s->request = *request;
+    s->end = &s->first;
     s->began = core_now(call->core);
     bucket_init(&s->pace, PER_SECOND, BURST, s->began);
     timer_init(&s->timer, drain, s);
