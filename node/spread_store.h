@@ -25,7 +25,9 @@ struct spread_entry {
     size_t n;
     /* missing */
     struct node_id announcer[SPREAD_ANNOUNCERS];
-    uint8_t announced, asked; /* how many there are, and have been asked */
+    uint8_t announced; /* how many there are */
+    uint8_t waited;    /* how often it was due, and nobody was asked */
+    uint8_t asked;     /* which have been asked: bits */
 };
 
 TAILQ_HEAD(spread_list, spread_entry);

@@ -12,10 +12,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HAVE_DELAY (50 * MILLISECOND)  /* ids are gathered that long */
-#define WANT_DELAY (250 * MILLISECOND) /* after an id was announced: the message may be on its way in the tree */
+#define HAVE_DELAY (20 * MILLISECOND)  /* ids are gathered that long */
+#define WANT_DELAY (100 * MILLISECOND) /* after an id was announced: the message may be on its way in the tree */
+#define STRAY_WAITS 9                  /* times that long, for a neighbour to have it too, before another is asked */
+#define SHAPE_AGE (200 * MILLISECOND)  /* messages younger than that are under way at once; */
+#define SHAPE_MAX 64                   /* at most that many are looked at */
 #define PRUNE_AGAIN SECOND             /* PRUNE may have crossed what it was to prevent */
-#define NEW_BRANCH_AGE (2 * SECOND)    /* a new neighbour is told of messages up to this old */
+#define NEW_BRANCH_AGE (2 * SECOND)    /* who was no neighbour is told of messages up to this old */
 #define HELD_MAX 4                     /* links that are kept for what they brought */
 
 struct spread_tree {
@@ -53,7 +56,7 @@ static void arm(struct spread_tree *t)
 
 /* ---- neighbours */
 
-/* The number up to which a new neighbour need not be told. */
+/* The number up to which a link that is new to us need not be told. */
 static uint64_t told_to_new(const struct spread_tree *t)
 {
     uint64_t now = now_of(t);
@@ -154,6 +157,29 @@ static void hold(struct spread_tree *t, struct branch *b)
 
 /* ---- messages */
 
+/* Is it the message that shapes the tree? Of several under way at once each comes another way, and pruned what is double for any
+ * of them the tree falls apart; so it is for the lowest id among the newest. */
+static bool shapes(const struct spread_entry *e, const struct spread_tree *t, uint64_t now)
+{
+    const struct spread_entry *other = TAILQ_LAST(&t->store.here, spread_list);
+    for (size_t i = 0; other && i < SHAPE_MAX && now - other->at < SHAPE_AGE; i++) {
+        if (memcmp(&other->id, &e->id, sizeof e->id) < 0)
+            return false;
+        other = TAILQ_PREV(other, spread_list, list);
+    }
+    return true;
+}
+
+/* A message that is here has come by `b` too: is that link to leave the tree? Only while the one it came by first is in it. */
+static bool may_prune(const struct spread_tree *t, const struct spread_entry *e, const struct branch *b, uint64_t now)
+{
+    const struct branch *first = branch_find(&t->branches, &e->from);
+    bool ours = id_equal(&e->from, &t->host.self);
+    if (first == b || (!ours && (!first || !first->in_tree)))
+        return false;
+    return (b->in_tree || now - b->pruned_at >= PRUNE_AGAIN) && shapes(e, t, now);
+}
+
 bool spread_tree_again(struct spread_tree *t, const struct node_id *from, const struct tag *id)
 {
     const struct spread_entry *e = spread_find(&t->store, id);
@@ -161,7 +187,7 @@ bool spread_tree_again(struct spread_tree *t, const struct node_id *from, const 
     uint64_t now = now_of(t);
     if (!e || !e->here)
         return false;
-    if (b && !id_equal(&e->from, from) && (b->in_tree || now - b->pruned_at >= PRUNE_AGAIN)) {
+    if (b && may_prune(t, e, b, now)) {
         b->in_tree = false;
         b->pruned_at = now;
         tell(t, b, TELL_PRUNE, NULL, 0);
@@ -245,7 +271,7 @@ static void tell_all(struct spread_tree *t)
     }
     if (stray) {
         t->stray = stray->id;
-        tell_ids(t, stray, 0);
+        tell_ids(t, stray, told_to_new(t));
     }
 }
 
@@ -274,15 +300,20 @@ void spread_tree_on_have(struct spread_tree *t, const struct node_id *from, cons
     arm(t);
 }
 
-/* The next one to be asked for a missing message: NULL when nobody is left. */
-static struct branch *to_ask(const struct spread_tree *t, struct spread_entry *e)
+/* The next one to be asked for a missing message, a neighbour if there is one: its place among the announcers, or -1. */
+static int to_ask(const struct spread_tree *t, const struct spread_entry *e, struct branch **out)
 {
-    for (; e->asked < e->announced; e->asked++) {
-        struct branch *b = branch_find(&t->branches, &e->announcer[e->asked]);
-        if (b && b->trusted)
-            return b;
+    int found = -1;
+    for (int i = 0; i < e->announced; i++) {
+        struct branch *b = e->asked & 1u << i ? NULL : branch_find(&t->branches, &e->announcer[i]);
+        if (!b || !b->trusted || (found >= 0 && !branch_near(b)))
+            continue;
+        found = i;
+        *out = b;
+        if (branch_near(b))
+            break;
     }
-    return NULL;
+    return found;
 }
 
 /* Asks one neighbour for the first message that is due, and for all others that are due from it; or gives the first one up. */
@@ -291,18 +322,23 @@ static void ask_first(struct spread_tree *t, uint64_t now)
     struct tag ids[SPREAD_IDS_MAX];
     size_t count = 0;
     struct spread_entry *e = TAILQ_FIRST(&t->store.missing), *next;
-    struct branch *b = to_ask(t, e);
-    if (!b) {
+    struct branch *b, *of_this;
+    if (to_ask(t, e, &b) < 0) {
         settle(t, &e->id);
         spread_forget(&t->store, e);
         return;
     }
+    if (!branch_near(b) && e->waited++ < STRAY_WAITS) {
+        spread_miss_again(&t->store, e, now + WANT_DELAY);
+        return;
+    }
     for (; e && e->at <= now && count < SPREAD_IDS_MAX; e = next) {
         next = TAILQ_NEXT(e, list);
-        if (to_ask(t, e) != b)
+        int i = to_ask(t, e, &of_this);
+        if (i < 0 || of_this != b)
             continue;
         ids[count++] = e->id;
-        e->asked++;
+        e->asked |= (uint8_t)(1u << i);
         spread_miss_again(&t->store, e, now + WANT_DELAY);
     }
     if (!branch_near(b))
