@@ -98,7 +98,7 @@ const char *rig_path(struct rig *rig, const char *fmt, ...)
 /* In the child: never returns. */
 static void become(const struct rig *rig, const struct process *process, char *const *argv)
 {
-    int in = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    int in = open(rig->input ? rig->input : "/dev/null", O_RDONLY | O_CLOEXEC);
     int out = open(process->out, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     int err = open(process->err, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     int program = open(argv[0], O_PATH | O_CLOEXEC); /* whoever we become may not reach it by its path */
@@ -129,6 +129,7 @@ static struct process *start(struct rig *rig, const char *home, va_list ap)
     assert_true(process->pid >= 0);
     if (process->pid == 0)
         become(rig, process, argv);
+    rig->input = NULL;
     return process;
 }
 

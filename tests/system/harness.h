@@ -28,7 +28,8 @@ struct process {
 struct rig {
     char dir[128];
     unsigned beacon_port;
-    uid_t run_as; /* not 0: processes are started as this user */
+    uid_t run_as;      /* not 0: processes are started as this user */
+    const char *input; /* stdin of the next process to be started; NULL: an empty one */
     unsigned count, texts_used;
     struct process processes[RIG_PROCESSES];
     char texts[64][RIG_PATH]; /* what rig_path gave */
