@@ -174,6 +174,7 @@ void world_crash(struct world *w, size_t number)
     node->core = NULL;
     wires_clear(node);
     programs_end(node);
+    duplexes_end(node);
     world_freeze(w, number, false);
     core_free(core);
     timers_fini(&node->timers);

@@ -35,6 +35,23 @@ struct wire {
 #define WIRES_MAX 4096
 #define WIRE_BUCKETS 64
 
+/* Bytes that a program has written, or that have come for it. */
+struct sim_queue {
+    uint8_t *bytes;
+    size_t n, at;
+    bool ended;
+};
+
+struct program {
+    struct program *next; /* of the node's */
+    struct sim_node *node;
+    uint64_t client;
+    void (*on_row)(void *arg, const struct row *row);
+    void *arg;
+    struct sim_queue out, in; /* of its byte stream */
+    bool stalled;             /* it does not read */
+};
+
 struct sim_node {
     struct world *world;
     size_t number;
@@ -54,6 +71,7 @@ struct sim_node {
     size_t bucket[WIRE_BUCKETS]; /* of the open wires, by number */
     struct program *programs;
     struct receive *receives[16];
+    struct sim_duplex *duplexes;
     struct share_row shares[16]; /* its database */
     size_t share_count;
     struct peer_row *peers;
@@ -83,7 +101,14 @@ struct wire *wire_find(struct sim_node *node, link_no no);
 void wires_clear(struct sim_node *node);
 struct port sim_port(struct sim_node *node);
 void sim_run_job(struct sim_node *node, struct job *job);
+/* Byte streams (world_duplex.c). */
+void sim_duplex_start(void *self, struct duplex *d);
+void sim_duplex_confirm(void *self, struct duplex *d, const struct msg_fetch_ok *answer);
+void sim_duplex_go(void *self, struct duplex *d);
+void sim_duplex_cancel(void *self, struct duplex *d, int code);
+void duplexes_end(struct sim_node *node);
 /* Programs: a row arrives from one, or goes to one; the node's end is theirs. */
+struct program *program_find(struct sim_node *node, uint64_t client); /* NULL: it is gone */
 void program_arrived(struct sim_node *node, const struct event *e);
 void program_reply(struct sim_node *node, uint64_t client, const struct row *row);
 void programs_end(struct sim_node *node);

@@ -381,40 +381,6 @@ static void send_cancel(void *self, struct send *s, int code)
         send_ends(self, s, 0);
 }
 
-/* ---- byte streams */
-
-static void duplex_is_done(void *data)
-{
-    struct duplex *d = data;
-    d->done(d);
-}
-
-static void duplex_start(void *self, struct duplex *d)
-{
-    fault_set(&d->fault, ERR_UNSUPPORTED, "there are no byte streams in this world");
-    later(self, 0, duplex_is_done, d);
-}
-
-static void duplex_confirm(void *self, struct duplex *d, const struct msg_fetch_ok *answer)
-{
-    (void)self;
-    (void)d;
-    (void)answer;
-}
-
-static void duplex_go(void *self, struct duplex *d)
-{
-    (void)self;
-    (void)d;
-}
-
-static void duplex_cancel(void *self, struct duplex *d, int code)
-{
-    (void)self;
-    (void)d;
-    (void)code;
-}
-
 /* ---- the rest */
 
 static void reply(void *self, uint64_t client, const struct row *row)
@@ -499,10 +465,10 @@ struct port sim_port(struct sim_node *node)
                          .send_start = send_start,
                          .send_go = send_go,
                          .send_cancel = send_cancel,
-                         .duplex_start = duplex_start,
-                         .duplex_confirm = duplex_confirm,
-                         .duplex_go = duplex_go,
-                         .duplex_cancel = duplex_cancel,
+                         .duplex_start = sim_duplex_start,
+                         .duplex_confirm = sim_duplex_confirm,
+                         .duplex_go = sim_duplex_go,
+                         .duplex_cancel = sim_duplex_cancel,
                          .reply = reply,
                          .unread = unread,
                          .describe = describe,

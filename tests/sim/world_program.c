@@ -10,14 +10,6 @@
 #define PROGRAM_DELAY 10000ull /* of a row on its way to the node, in ns */
 #define FIRST_CLIENT 2         /* 1 is world_call's */
 
-struct program {
-    struct program *next; /* of the node's */
-    struct sim_node *node;
-    uint64_t client;
-    void (*on_row)(void *arg, const struct row *row);
-    void *arg;
-};
-
 struct program *world_program(struct world *w, size_t number, void (*on_row)(void *arg, const struct row *row), void *arg)
 {
     struct sim_node *node = w->nodes[number];
@@ -29,7 +21,7 @@ struct program *world_program(struct world *w, size_t number, void (*on_row)(voi
     return p;
 }
 
-static struct program *program_find(struct sim_node *node, uint64_t client)
+struct program *program_find(struct sim_node *node, uint64_t client)
 {
     struct program *p = node->programs;
     while (p && p->client != client)
@@ -77,6 +69,13 @@ void program_reply(struct sim_node *node, uint64_t client, const struct row *row
     row_free(copy);
 }
 
+static void program_free(struct program *p)
+{
+    free(p->in.bytes);
+    free(p->out.bytes);
+    free(p);
+}
+
 void program_leave(struct program *p)
 {
     struct sim_node *node = p->node;
@@ -85,7 +84,7 @@ void program_leave(struct program *p)
         at = &(*at)->next;
     *at = p->next;
     uint64_t client = p->client;
-    free(p);
+    program_free(p);
     if (node->up)
         core_client_gone(node->core, client);
 }
@@ -95,6 +94,6 @@ void programs_end(struct sim_node *node)
     while (node->programs) {
         struct program *p = node->programs;
         node->programs = p->next;
-        free(p);
+        program_free(p);
     }
 }

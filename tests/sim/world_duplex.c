@@ -1,0 +1,303 @@
+/* Byte streams of the simulated world: a caller's and a callee's duplex that have found each other, and the queues of the two
+ * programs at their ends. What one writes the other has a little later; a cut, a crash or a cancel ends both.
+ *
+ * A duplex has at most one event on its way: before it is up that of its setting up, then (the caller's) that of moving bytes,
+ * at last that of its end. What goes wrong meanwhile is only noted. */
+#include "world_internal.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MOVE_BYTES 65536 /* in one step, each way */
+#define MOVE_EVERY WORLD_DELAY
+#define SETTING_UP (4 * WORLD_DELAY)
+
+struct sim_duplex {
+    struct sim_duplex *next; /* of the node's */
+    struct sim_node *node;
+    struct duplex *d;
+    struct sim_duplex *other; /* NULL: not met, or gone */
+    bool pending;             /* its event is on the way */
+    bool go;                  /* the core has said so */
+    bool ended;               /* what its program wrote has all arrived, and so has its end */
+};
+
+/* ---- queues */
+
+static void queue_add(struct sim_queue *q, const uint8_t *bytes, size_t n)
+{
+    q->bytes = realloc(q->bytes, q->n + n + 1);
+    assert(q->bytes);
+    if (n > 0)
+        memcpy(q->bytes + q->n, bytes, n);
+    q->n += n;
+}
+
+/* What the program at this end may still be sent from, or to; NULL when it is gone. */
+static struct program *program_of(const struct sim_duplex *s)
+{
+    return program_find(s->node, s->d->client);
+}
+
+/* ---- ends */
+
+static void later(struct sim_duplex *s, uint64_t after, void (*call)(void *data))
+{
+    struct event *e = event_new(s->node->world, EVENT_CALL, s->node, after, NULL, 0);
+    assert(!s->pending);
+    s->pending = true;
+    e->call = call;
+    e->data = s;
+    world_push(s->node->world, e);
+}
+
+static void forget(struct sim_duplex *s)
+{
+    struct sim_duplex **at = &s->node->duplexes;
+    while (*at != s)
+        at = &(*at)->next;
+    *at = s->next;
+    if (s->other)
+        s->other->other = NULL;
+    s->d->port_data = NULL;
+    free(s);
+}
+
+static void is_done(void *data)
+{
+    struct sim_duplex *s = data;
+    struct duplex *d = s->d;
+    forget(s);
+    d->done(d);
+}
+
+static void fails(struct sim_duplex *s, int code, const char *text)
+{
+    if (s->d->fault.code)
+        return;
+    fault_set(&s->d->fault, code, "%s", text);
+    if (!s->pending)
+        later(s, 0, is_done);
+}
+
+static void other_fails(struct sim_duplex *s)
+{
+    if (s->other)
+        fails(s->other, ERR_UNREACHABLE, "the connection to the other side was lost");
+}
+
+/* ---- bytes */
+
+static void move_way(struct sim_duplex *from, struct sim_duplex *to)
+{
+    struct program *writer = program_of(from), *reader = program_of(to);
+    struct sim_queue *q = writer ? &writer->out : NULL;
+    if (!q || !reader || reader->stalled || from->ended)
+        return;
+    size_t n = q->n - q->at < MOVE_BYTES ? q->n - q->at : MOVE_BYTES;
+    queue_add(&reader->in, q->bytes + q->at, n);
+    q->at += n;
+    from->d->bytes_in += n;
+    to->d->bytes_out += n;
+    from->ended = q->ended && q->at == q->n;
+    reader->in.ended = from->ended;
+}
+
+static bool has_to_move(const struct sim_duplex *from, const struct sim_duplex *to)
+{
+    const struct program *writer = program_of(from), *reader = program_of(to);
+    return writer && reader && !reader->stalled && !from->ended && (writer->out.at < writer->out.n || writer->out.ended);
+}
+
+static void move(void *data)
+{
+    struct sim_duplex *a = data, *b = a->other;
+    a->pending = false;
+    if (a->d->fault.code) {
+        is_done(a);
+        return;
+    }
+    if (!b || world_is_cut(a->node->world, a->node->number, b->node->number)) {
+        other_fails(a);
+        fails(a, ERR_UNREACHABLE, "the connection to the other side was lost");
+        return;
+    }
+    if (!b->node->frozen) {
+        move_way(a, b);
+        move_way(b, a);
+    }
+    if (a->ended && b->ended) {
+        later(a, WORLD_DELAY, is_done);
+        later(b, WORLD_DELAY, is_done);
+    } else if (has_to_move(a, b) || has_to_move(b, a)) {
+        later(a, MOVE_EVERY, move);
+    }
+}
+
+/* Something may be moved now, or found out to be impossible. */
+static void kick(struct sim_duplex *s)
+{
+    struct sim_duplex *caller = s->d->calling ? s : s->other;
+    if (caller && caller->other && caller->go && caller->other->go && !caller->pending && !caller->d->fault.code)
+        later(caller, MOVE_EVERY, move);
+}
+
+static void kick_program(struct program *p)
+{
+    for (struct sim_duplex *s = p->node->duplexes; s; s = s->next)
+        if (s->d->client == p->client)
+            kick(s);
+}
+
+void program_write(struct program *p, const void *bytes, size_t n)
+{
+    queue_add(&p->out, bytes, n);
+    kick_program(p);
+}
+
+void program_shut(struct program *p)
+{
+    p->out.ended = true;
+    kick_program(p);
+}
+
+void program_stall(struct program *p, bool stalled)
+{
+    p->stalled = stalled;
+    kick_program(p);
+}
+
+const uint8_t *program_read(const struct program *p, size_t *n, bool *ended)
+{
+    *n = p->in.n;
+    *ended = p->in.ended;
+    return p->in.bytes;
+}
+
+/* ---- the port */
+
+static struct sim_duplex *duplex_new(struct sim_node *node, struct duplex *d)
+{
+    struct sim_duplex *s = calloc(1, sizeof *s);
+    assert(s);
+    *s = (struct sim_duplex){.next = node->duplexes, .node = node, .d = d};
+    node->duplexes = s;
+    d->port_data = s;
+    return s;
+}
+
+/* The caller whose reception object this is, if this node is the one it is for. */
+static struct sim_duplex *caller_of(struct sim_node *node, const struct duplex *d)
+{
+    struct world *w = node->world;
+    for (size_t i = 0; i < w->node_count; i++)
+        for (struct sim_duplex *s = w->nodes[i]->duplexes; s; s = s->next)
+            if (s->d->calling && tag_equal(&s->d->reception.id, &d->reception.id) && !s->d->fault.code &&
+                memcmp(s->d->reception.key, d->reception.key, sizeof d->reception.key) == 0 &&
+                id_equal(&s->d->peer, &node->identity.id) && !world_is_cut(w, node->number, i))
+                return s;
+    return NULL;
+}
+
+static void is_ready(void *data)
+{
+    struct sim_duplex *s = data;
+    s->pending = false;
+    if (s->d->fault.code)
+        is_done(s);
+    else
+        s->d->ready(s->d);
+}
+
+static void is_connected(void *data)
+{
+    struct sim_duplex *s = data, *caller = caller_of(s->node, s->d);
+    s->pending = false;
+    if (!s->d->fault.code && (!caller || caller->other || (s->d->reception.addr_count > 0 && caller->node->closed)))
+        fault_set(&s->d->fault, ERR_UNREACHABLE, "the reception object cannot be reached");
+    if (s->d->fault.code) {
+        is_done(s);
+        return;
+    }
+    s->other = caller;
+    caller->other = s;
+    s->d->connected(s->d);
+}
+
+static struct addr address_of(const struct sim_node *node)
+{
+    return (struct addr){.family = AF_INET, .ip = {10, 0, (uint8_t)(node->number >> 8), (uint8_t)node->number}, .port = 7002};
+}
+
+void sim_duplex_start(void *self, struct duplex *d)
+{
+    struct sim_node *node = self;
+    struct sim_duplex *s = duplex_new(node, d);
+    if (!d->calling) {
+        d->answer.streams = DUPLEX_STREAMS;
+        d->answer.addr_count = d->reception.addr_count == 0;
+        d->answer.addr[0] = address_of(node);
+        later(s, SETTING_UP, is_connected);
+        return;
+    }
+    for (size_t i = 0; i < TAG_BYTES; i++)
+        d->reception.id.b[i] = (uint8_t)world_random(node->world);
+    for (size_t i = 0; i < sizeof d->reception.key; i++)
+        d->reception.key[i] = (uint8_t)world_random(node->world);
+    d->reception.streams = DUPLEX_STREAMS;
+    d->reception.limit = INT64_MAX;
+    d->reception.deadline_s = RECEPTION_DEADLINE_S;
+    d->reception.addr_count = d->listen;
+    d->reception.addr[0] = address_of(node);
+    later(s, WORLD_DELAY / 10, is_ready);
+}
+
+static void go(struct duplex *d)
+{
+    struct sim_duplex *s = d->port_data;
+    if (!s || d->fault.code)
+        return;
+    s->go = true;
+    if (!s->other)
+        fails(s, ERR_UNREACHABLE, "the connection to the other side was lost");
+    else
+        kick(s);
+}
+
+/* When the callee listens, the caller dials now. */
+void sim_duplex_confirm(void *self, struct duplex *d, const struct msg_fetch_ok *answer)
+{
+    struct sim_duplex *s = d->port_data;
+    (void)self;
+    if (s && s->other && answer->addr_count > 0 && s->other->node->closed) {
+        other_fails(s);
+        fails(s, ERR_UNREACHABLE, "no bulk connection to the other side");
+        return;
+    }
+    go(d);
+}
+
+void sim_duplex_go(void *self, struct duplex *d)
+{
+    (void)self;
+    go(d);
+}
+
+void sim_duplex_cancel(void *self, struct duplex *d, int code)
+{
+    struct sim_duplex *s = d->port_data;
+    (void)self;
+    if (!s)
+        return;
+    other_fails(s);
+    fails(s, code, "stopped");
+}
+
+void duplexes_end(struct sim_node *node)
+{
+    while (node->duplexes) {
+        other_fails(node->duplexes);
+        forget(node->duplexes);
+    }
+}
