@@ -24,10 +24,10 @@ struct channel_in {
     struct tag tag, id;
     struct peer *peer;
     struct pipe *pipe;
-    struct link *link;  /* NULL: lost */
-    uint64_t lost_at;   /* then */
+    struct link *link; /* NULL: lost */
+    uint64_t lost_at;  /* then */
     struct inflow flow;
-    uint64_t extra;     /* its part of what is pooled */
+    uint64_t extra; /* its part of what is pooled */
     uint64_t acked, acked_at;
     uint64_t told_until; /* end of the lease that the reader knows of */
     struct timer timer;
@@ -227,6 +227,9 @@ static struct channel_in *channel_new(struct link *link, struct pipe *pipe, cons
     core->ins->bucket[c->id.b[0]] = c;
     core->ins->count++;
     pipe_sender(pipe, &c->id, c->peer, "began");
+    struct receipt_way way = {.tag = open->channel};
+    memcpy(way.key, open->key, sizeof way.key);
+    receipts_offer(pipe, &c->id, c->peer, &way);
     return c;
 }
 
@@ -253,11 +256,10 @@ static void open_ok(struct channel_in *c, uint64_t request)
     account(c);
     m.type = MSG_OPEN_OK;
     m.request = request;
-    m.open_ok = (struct msg_open_ok){.seq = c->flow.expected,
-                                     .credit = c->flow.credit,
-                                     .lease_ms = (uint32_t)(c->flow.lease / MILLISECOND)};
+    m.open_ok = (struct msg_open_ok){
+        .seq = c->flow.expected, .credit = c->flow.credit, .lease_ms = (uint32_t)(c->flow.lease / MILLISECOND)};
     if (link_send(c->link, &m) != 0)
-        detach(c); /* it will ask again */
+        detach(c);                                                  /* it will ask again */
     else if (c->flow.lease == 0 || !ack_send(c, core_now(c->core))) /* the lease begins with a stamp */
         settle(c);
 }

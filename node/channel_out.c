@@ -10,6 +10,7 @@
  * bounds how long. */
 #include "outflow.h"
 #include "pipes.h"
+#include "receipt.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@
 #define LOOK_EVERY (200 * MILLISECOND) /* is the binder alive? */
 #define QUIET_MAX 4                    /* looks without an ACK; counted, for our own sleep is not its silence */
 #define IDLE_LOOK (30 * SECOND)        /* keeps the link from counting as idle */
+#define RECEIPT_WAY (20 * MILLISECOND) /* of the last receipts, behind the end of a lease */
 #define BACKOFF_MIN (50 * MILLISECOND)
 #define BACKOFF_MAX SECOND
 
@@ -57,6 +59,7 @@ struct channel_out {
     struct binder binder;
     bool finishing;
     uint64_t asked;      /* number in the latest OPEN */
+    uint64_t receipted;  /* all below has been taken, as receipts say */
     uint64_t unbound_at; /* since when there is no binder */
     uint64_t retry_at;   /* SEEKING: when to go on; 0: something else is waited for */
     uint64_t backoff;
@@ -172,6 +175,13 @@ static void retry_later(struct channel_out *c)
 
 /* ---- losing a binder */
 
+/* While there is a binder its ACKs say more. */
+static void use_receipt(struct channel_out *c)
+{
+    if (c->receipted > c->flow.taken)
+        outflow_taken(&c->flow, c->receipted);
+}
+
 static void unbind(struct channel_out *c, const struct fault *why)
 {
     if (is_bound(c))
@@ -185,6 +195,7 @@ static void unbind(struct channel_out *c, const struct fault *why)
     binding_forget(c->core->binding, &c->config.want.pipe, &c->avoid);
     hold_link(c, NULL);
     state_move(&c->state, CHANNEL_SEEKING, c->core->log);
+    use_receipt(c);
     if (complete(c)) {
         channel_end(c, NULL);
         return;
@@ -211,8 +222,8 @@ static bool send_data(struct channel_out *c, const struct outflow_part *part)
         return false;
     m.type = MSG_DATA;
     m.request = 0;
-    m.data = (struct msg_data){
-        .channel = c->tag, .seq = part->seq, .stamp = c->stamp, .again = part->again, .batch = part->batch};
+    m.data =
+        (struct msg_data){.channel = c->tag, .seq = part->seq, .stamp = c->stamp, .again = part->again, .batch = part->batch};
     if (link_send(c->link, &m) != 0)
         return false;
     c->echoed = c->stamp;
@@ -366,7 +377,8 @@ static void approach(struct channel_out *c)
 /* The one before is told that nothing more comes to it: a frozen one hears it when it thaws. */
 static void leave_former(struct channel_out *c)
 {
-    struct binder *b = &c->binder, now = {.known = true, .id = c->peer->id, .incarnation = c->link->incarnation, .link = c->link};
+    struct binder *b = &c->binder,
+                  now = {.known = true, .id = c->peer->id, .incarnation = c->link->incarnation, .link = c->link};
     if (same_life(c))
         now.fence = b->fence;
     else if (b->known)
@@ -441,7 +453,7 @@ static void acked(struct channel_out *c, const struct msg_ack *ack)
         c->backoff = 0;
     if (ack->stamp > c->stamp) {
         c->stamp = ack->stamp;
-        c->binder.fence = core_now(c->core) + c->lease;
+        c->binder.fence = core_now(c->core) + c->lease + (c->lease ? RECEIPT_WAY : 0);
     }
     go_on(c);
 }
@@ -459,6 +471,23 @@ void channel_out_on_ack(struct link *link, const struct msg *m)
         acked(c, &m->ack);
     else if (c && from_former(c, link))
         outflow_taken(&c->flow, m->ack.seq);
+}
+
+void channel_out_on_receipt(struct core *core, const struct receipt *receipt, const void *bytes, size_t n)
+{
+    struct channel_out *c = channel_find(core, &receipt->channel);
+    if (!c || receipt->seq > c->flow.reach || !receipt_proves(bytes, n, c->key)) {
+        core->refused_messages++;
+        return;
+    }
+    if (receipt->seq <= c->receipted)
+        return;
+    c->receipted = receipt->seq;
+    if (is_bound(c))
+        return;
+    use_receipt(c);
+    if (complete(c))
+        channel_end(c, NULL);
 }
 
 /* Its reader is gone, and so is the fence. */

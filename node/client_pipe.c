@@ -238,6 +238,7 @@ static struct weft_pipe *pipe_new(struct weft_error *error)
     struct fault fault = {0};
     if (pipe) {
         pipe->fd = pipe->wake = pipe->poll = -1;
+        pipe->in.receipts[0] = pipe->in.receipts[1] = -1;
     } else {
         fault_set(&fault, ERR_NOMEM, "out of memory");
         error_of(&fault, error);
@@ -263,7 +264,7 @@ struct weft_pipe *weft_pipe_listen(const char *home, const char *name, const str
         return NULL;
     options = options ? options : &defaults;
     struct row *request = request_for("pipe-listen", name, options);
-    row_bool(request, "shared", options->shared);
+    row_bool(request, "shared", options->shared || options->propagate);
     for (size_t i = 0; options->allow && options->allow[i]; i++)
         row_text(request, "to", options->allow[i]);
     row_bool(request, "public", options->is_public);

@@ -38,12 +38,15 @@ struct sending {
     char peer[NAME_MAX_BYTES + 1];
 };
 
+struct receipt_to; /* where its receipts go: client_receipt.c */
+
 /* A channel that comes in. handed >= due >= told: numbers of the first message that is not yet so. */
 struct sender {
     struct sender *next;
     char channel[CHANNEL_TEXT];
     uint64_t until; /* lease: after that none of its messages may be handed out; 0: no lease */
     uint64_t handed, due, told;
+    struct receipt_to *receipt; /* NULL: none are wanted */
 };
 
 /* A row that the program has not seen the end of. */
@@ -65,6 +68,8 @@ struct receiving {
     size_t untold;           /* bytes of messages that are due and were not told */
     bool hold;               /* messages become due by weft_pipe_take only */
     uint64_t offer;          /* number of the stream that is offered; 0: none */
+    int receipts[2];         /* sockets for IPv4 and IPv6, or -1 */
+    uint64_t receipted_at;
     struct {
         uint64_t number; /* 0: none is on */
         bool over;
@@ -108,6 +113,13 @@ int client_pipe_sending(struct weft_pipe *pipe, const struct weft_pipe_options *
 void client_pipe_sending_fini(struct weft_pipe *pipe);
 /* Takes in the row "channel" with which the call begins (borrows). */
 void client_pipe_sending_row(struct weft_pipe *pipe, const struct row *row);
+/* From a row "receipt"; NULL when it cannot be used. free takes NULL. */
+struct receipt_to *client_receipt_new(const struct row *row);
+void client_receipt_free(struct receipt_to *to);
+/* Sends receipts for what is due, now or when none went out for a while. */
+void client_receipts_send(struct weft_pipe *pipe);
+void client_receipts_soon(struct weft_pipe *pipe);
+void client_receipts_fini(struct weft_pipe *pipe);
 /* Tells the node what is due, and forgets the rest. */
 void client_pipe_receiving_fini(struct weft_pipe *pipe);
 

@@ -49,6 +49,7 @@ static void sender_free(struct weft_pipe *pipe, struct sender *s)
     *at = s->next;
     if (pipe->in.handling == s)
         pipe->in.handling = NULL;
+    client_receipt_free(s->receipt);
     free(s);
 }
 
@@ -211,6 +212,15 @@ static int on_void(struct weft_pipe *pipe, struct row *row)
     return 0;
 }
 
+static int on_receipt(struct weft_pipe *pipe, struct row *row)
+{
+    struct sender *s = sender_of(pipe, row);
+    if (s && !s->receipt)
+        s->receipt = client_receipt_new(row);
+    row_free(row);
+    return 0;
+}
+
 static int on_stream(struct weft_pipe *pipe, struct row *row)
 {
     const char *state = row_get_text(row, "state", "");
@@ -230,8 +240,8 @@ static int take_in(struct weft_pipe *pipe, struct row *row)
     static const struct {
         const char *kind;
         int (*on)(struct weft_pipe *pipe, struct row *row);
-    } table[] = {{"messages", on_messages}, {"sender", on_sender}, {"offer", on_other},  {"dropped", on_other},
-                 {"lease", on_lease},       {"void", on_void},     {"stream", on_stream}};
+    } table[] = {{"messages", on_messages}, {"sender", on_sender}, {"offer", on_other},   {"dropped", on_other},
+                 {"lease", on_lease},       {"void", on_void},     {"stream", on_stream}, {"receipt", on_receipt}};
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         if (strcmp(row_kind(row), table[i].kind) == 0)
             return table[i].on(pipe, row);
@@ -251,8 +261,10 @@ static int hear(struct weft_pipe *pipe, bool *heard)
         row_free(row);
         err = client_pipe_row(pipe, &row);
     }
-    if (err)
+    if (err) {
+        client_receipts_send(pipe);
         drop(pipe, NULL);
+    }
     if (err || !row)
         return err;
     *heard = true;
@@ -363,6 +375,7 @@ static int refuse(struct weft_pipe *pipe, uint64_t stream, const char *why)
 /* Waits for the node to say more, or to listen again. */
 static int await(struct weft_pipe *pipe, uint64_t deadline)
 {
+    client_receipts_send(pipe);
     int err = tell(pipe);
     if (err && (err != ERR_FULL || pipe->over))
         return err;
@@ -391,6 +404,7 @@ int weft_pipe_receive(struct weft_pipe *pipe, struct weft_event *event, int time
     if (err)
         return client_pipe_result(pipe, err, error);
     handled(pipe);
+    client_receipts_soon(pipe);
     clear_read(pipe);
     if (pipe->in.offer)
         err = weft_pipe_refuse(pipe, "nobody wants it", NULL);
@@ -410,6 +424,7 @@ int weft_pipe_take(struct weft_pipe *pipe, const char *channel, struct weft_erro
     for (struct sender *s = pipe->in.senders; s; s = s->next)
         if (!channel || strcmp(s->channel, channel) == 0)
             s->due = s->handed;
+    client_receipts_send(pipe);
     while (!err && (err = tell(pipe)) == ERR_FULL && !pipe->over)
         err = client_pipe_wait(pipe, POLLOUT, NEVER);
     return client_pipe_result(pipe, err, error);
@@ -464,4 +479,5 @@ void client_pipe_receiving_fini(struct weft_pipe *pipe)
     drop(pipe, NULL);
     while (pipe->in.senders)
         sender_free(pipe, pipe->in.senders);
+    client_receipts_fini(pipe);
 }

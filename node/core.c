@@ -88,6 +88,7 @@ int core_new(const struct core_config *config, const struct port *port, struct c
     bucket_init(&core->checks, BEACON_CHECKS_PER_S, 2 * BEACON_CHECKS_PER_S, now);
     bucket_init(&core->records, BEACON_CHECKS_PER_S, 2 * BEACON_CHECKS_PER_S, now);
     bucket_init(&core->replies, 10, 20, now);
+    bucket_init(&core->receipts, RECEIPTS_PER_S, RECEIPTS_PER_S, now);
     bucket_init(&core->dials, 20, 256, now);
     bucket_init(&core->wrong_tickets, TICKET_WRONG_PER_MIN / 60.0, TICKET_WRONG_PER_MIN, now);
     int err = peers_new(&config->identity->id, &core->peers);

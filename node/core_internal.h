@@ -266,6 +266,7 @@ struct core {
     struct bucket checks;  /* signature checks on datagrams */
     struct bucket records; /* and on records that links bring */
     struct bucket replies; /* answers to probes, extra beacons */
+    struct bucket receipts;
     struct seed_state seeds[SEEDS_MAX];
     size_t seed_count;
 

@@ -4,6 +4,7 @@
  * cause is bounded: signature checks, replies and dials each have a budget. */
 #include "beacon.h"
 #include "core_internal.h"
+#include "pipes.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -140,7 +141,7 @@ void core_datagram(struct core *core, const struct addr *from, const void *bytes
     struct peer *peer;
     enum peer_news news;
     uint64_t now = core_now(core);
-    if (!core->started || core->stopping)
+    if (!core->started || core->stopping || receipts_datagram(core, bytes, n))
         return;
     int err = peers_take_beacon(core->peers, bytes, n, now, check_budget, core, &beacon, &peer, &news);
     if (err || !peer || news == PEER_NEWS_NONE) {

@@ -109,6 +109,18 @@ void pipe_why_cancel(struct pipe_why *why);
 void pipes_start(struct core *core);
 void pipes_on_request(struct link *link, const struct msg *m); /* PIPES */
 
+/* ---- receipts (receipts.c): see base/receipt.h */
+
+/* What a reader needs to send receipts of a channel: the name that its sender gave it, and the key. */
+struct receipt_way {
+    struct tag tag;
+    uint8_t key[32];
+};
+/* Tells the reader of a pipe where and how (row "receipt"). */
+void receipts_offer(struct pipe *pipe, const struct tag *channel, const struct peer *from, const struct receipt_way *way);
+/* Is this datagram a receipt? Then it is dealt with. */
+bool receipts_datagram(struct core *core, const void *bytes, size_t n);
+
 /* ---- channels in (channel_in.c): what other nodes send to pipes bound here */
 
 struct channel_in;
@@ -127,6 +139,7 @@ void channel_in_free(struct core *core);
 
 /* ---- channels out (channel_out.c): what this node's programs send */
 
+struct receipt;
 struct channel_out;
 
 enum channel_state { CHANNEL_SEEKING, CHANNEL_OPENING, CHANNEL_BOUND, CHANNEL_ENDING, CHANNEL_ENDED, CHANNEL_STATES };
@@ -166,6 +179,8 @@ void channel_out_status(const struct channel_out *c, struct channel_out_status *
 void channel_out_on_ack(struct link *link, const struct msg *m);
 void channel_out_on_close(struct link *link, const struct msg *m);
 void channel_out_link_lost(struct core *core, struct link *link);
+/* `bytes` are what the receipt was read from. */
+void channel_out_on_receipt(struct core *core, const struct receipt *receipt, const void *bytes, size_t n);
 void channel_out_free(struct core *core);
 
 /* ---- propagate pipes (spread.c) */

@@ -32,7 +32,7 @@ def befriend(*nodes):
     for i, node in enumerate(nodes):
         for other in nodes[:i]:
             wait_for(lambda: node.links() > 0 and other.links() > 0, READY_SECONDS, "nodes to find each other")
-            ticket = node.lab.output(node.place, node.command("invite")).strip()
+            ticket = node.lab.output(node.place, node.command("invite", "-q")).strip()
             subprocess.run(other.place.prefix + other.command("join", ticket), check=True, stdout=subprocess.DEVNULL,
                            stderr=subprocess.DEVNULL)
 
