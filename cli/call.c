@@ -35,6 +35,20 @@ int cli_connect(struct cli *cli)
     return cli->weft ? EXITS_DONE : cli_fail_open(cli, &error);
 }
 
+/* The peers, and this node itself. */
+static int list_all(struct cli *cli, struct peerlist *list)
+{
+    static const char *const verbs[] = {"peers", "status"};
+    int code = 0;
+
+    for (size_t i = 0; !code && i < 2; i++) {
+        struct weft_row *request = cli_request(verbs[i]);
+        code = weft_call(cli->weft, request, peerlist_add, list, NULL);
+        weft_row_free(request);
+    }
+    return code;
+}
+
 void cli_suggest_peer(struct cli *cli, const char *target)
 {
     if (!cli->weft)
@@ -42,19 +56,17 @@ void cli_suggest_peer(struct cli *cli, const char *target)
     if (!cli->weft)
         return;
     struct peerlist list = {0};
-    struct weft_row *request = cli_request("peers");
     char *typed = cli_need(strndup(target, strcspn(target, ":/")));
     char shown[SHOWN];
     size_t count;
 
-    if (weft_call(cli->weft, request, peerlist_add, &list, NULL) == 0 && !peerlist_find(&list, typed, &count)) {
+    if (list_all(cli, &list) == 0 && !peerlist_find(&list, typed, &count)) {
         const char *near = peerlist_nearest(&list, typed);
         if (near)
             cli_say(cli, "weft: did you mean %s?\n", escape(near, strlen(near), shown, sizeof shown));
         else
             cli_say(cli, "weft: the peers known here: weft peers\n");
     }
-    weft_row_free(request);
     peerlist_fini(&list);
     free(typed);
 }

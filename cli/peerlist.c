@@ -20,7 +20,9 @@ void peerlist_note(struct peerlist *list, const char *name, const char *id)
 
 void peerlist_add(void *list, const struct weft_row *row)
 {
-    if (strcmp(weft_row_kind(row), "peer") == 0)
+    const char *kind = weft_row_kind(row);
+
+    if (strcmp(kind, "peer") == 0 || strcmp(kind, "status") == 0)
         peerlist_note(list, weft_row_text(row, "name", ""), weft_row_text(row, "id", ""));
 }
 

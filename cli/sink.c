@@ -4,6 +4,7 @@
 #include "json.h"
 #include "utf8.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -111,9 +112,12 @@ bool sink_is_full(const struct sink *s)
     return s->used >= SINK_BYTES;
 }
 
-bool sink_write(struct sink *s)
+int sink_write(struct sink *s)
 {
-    fwrite(s->bytes, 1, s->used, s->cli->out);
+    errno = 0;
+    size_t written = fwrite(s->bytes, 1, s->used, s->cli->out);
+    bool good = written == s->used && fflush(s->cli->out) == 0;
+
     s->used = 0;
-    return fflush(s->cli->out) == 0 && !ferror(s->cli->out);
+    return good ? 0 : errno ? errno : EIO;
 }

@@ -25,7 +25,7 @@ void sink_add(struct sink *sink, const void *bytes, size_t n);
 void sink_add_event(struct sink *sink, const struct weft_event *event);
 /* Is there enough for a write to be worth it? */
 bool sink_is_full(const struct sink *sink);
-/* Writes it all. False when out takes no more. */
-bool sink_write(struct sink *sink);
+/* Writes it all, or gives up: the errno. */
+int sink_write(struct sink *sink);
 
 #endif

@@ -13,6 +13,7 @@
 #include "units.h"
 #include "verbs.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -45,10 +46,13 @@ static void put_out(struct listen *l)
 
     if (l->sink.used == 0)
         return;
-    if (!sink_write(&l->sink)) {
-        end(l, EXITS_ERROR); /* cli_run says why, and what no reader wants is no error */
+    int code = sink_write(&l->sink);
+    if (code == EPIPE) /* nobody reads any more, as behind "| head": that is no error */
+        end(l, EXITS_DONE);
+    else if (code)
+        end(l, cli_fail(l->cli, err_from_errno(code), "cannot write the output: %s", strerror(code)));
+    if (code)
         return;
-    }
     if (weft_pipe_take(l->pipe, *l->channel ? l->channel : NULL, &error) != 0)
         end(l, pipes_fail(l->cli, "", &error));
 }
@@ -231,7 +235,7 @@ static int read_options(struct cli *cli, struct weft_pipe_options *options)
     int64_t number = 0;
 
     int status = pipes_options(cli, options);
-    options->shared = args_has(&cli->args, "shared");
+    options->shared = args_has(&cli->args, "shared") || options->propagate;
     options->is_public = args_has(&cli->args, "public");
     options->hold = true;
     if (status)
