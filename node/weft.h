@@ -95,7 +95,7 @@ struct weft_pipe;
 
 struct weft_pipe_options { /* zeroed: all defaults */
     bool shared;           /* listen: bind NAME for all, not THIS-NODE:NAME */
-    bool propagate;
+    bool propagate;           /* and NAME is for all too */
     const char *transport;    /* only by this one: "tcp", "ipc", "ws"; default any */
     const char *const *allow; /* listen: peers that may send, NULL-terminated; default all trusted ones */
     bool is_public;           /* listen: anyone may */
