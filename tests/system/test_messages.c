@@ -37,11 +37,13 @@ static struct process *send_file(struct rig *rig, const char *path, const char *
 
 static void lines_make(const char *path, unsigned count)
 {
-    char *text = malloc((size_t)count * LINE + 1);
+    char *text = malloc((size_t)count * LINE), line[16];
 
     assert_non_null(text);
-    for (unsigned i = 0; i < count; i++)
-        snprintf(text + (size_t)i * LINE, LINE + 1, "%08u\n", i);
+    for (unsigned i = 0; i < count; i++) {
+        snprintf(line, sizeof line, "%08u\n", i);
+        memcpy(text + (size_t)i * LINE, line, LINE);
+    }
     file_write(path, text, (size_t)count * LINE);
     free(text);
 }
