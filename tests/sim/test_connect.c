@@ -652,6 +652,22 @@ static void pipe_the_node_goes_before_it_accepts(void **state)
     part(w);
 }
 
+/* The caller's node goes: the offer is withdrawn as soon as that is known. */
+static void p43_the_callers_node_crashes_before_it_is_accepted(void **state)
+{
+    (void)state;
+    struct world *w = world_of(32, false);
+    struct party bob = {.manner = IGNORES}, anna;
+    listen_as(w, &bob, BOB, request("pipe-listen", "pipe", "chat"));
+    connect_as(w, &anna, ANNA, call("bob:chat", 0));
+    run(w, SECOND / 2);
+    uint64_t began = world_now(w);
+    world_crash(w, ANNA);
+    assert_error(w, &bob, "unreachable", "the link to the caller was lost");
+    assert_true(world_now(w) - began < CONNECT_OFFER - SECOND);
+    part(w);
+}
+
 static void p45_what_is_not_read_is_not_sent(void **state)
 {
     (void)state;
@@ -706,6 +722,7 @@ int main(void)
         TEST(pipe_the_caller_goes_before_it_is_accepted),
         TEST(pipe_the_listener_goes_before_it_accepts),
         TEST(pipe_the_node_goes_before_it_accepts),
+        TEST(p43_the_callers_node_crashes_before_it_is_accepted),
         TEST(p45_what_is_not_read_is_not_sent),
     };
     return cmocka_run_group_tests_name("connect", tests, NULL, NULL);
