@@ -120,7 +120,7 @@ static void ask_believed(struct forward *f, const struct pick *pick, const struc
     if (f->q.want.owned)
         return;
     binding_choose(f->b, &f->q, live, &chosen);
-    for (size_t i = 0; i < chosen.count; i++)
+    for (size_t i = 0; i < chosen.count && f->q.asked.count < BELIEVED_ASKED; i++)
         if (binding_may_ask(f->b, pick, &chosen.entry[i]->holder.id))
             binding_ask(f->b, &f->q.asked, &chosen.entry[i]->holder.id, m);
 }
@@ -150,8 +150,9 @@ static bool pass_on(struct forward *f, struct msg *m, bool is_known)
     m->query.visited[m->query.visited_count++] = f->b->host.self;
     struct pick pick = {.asked = &f->q.asked, .q = &m->query, .from = &f->origin};
     ask_believed(f, &pick, m);
-    if (f->q.asked.count == 0 && !is_known && (f->b->index || hops > 1))
-        ask_relay(f, &pick, m);
+    bool enough = f->q.asked.count > 0 || is_known;
+    if (f->b->index ? !(enough && f->q.want.owned) : !enough && hops > 1)
+        ask_relay(f, &pick, m); /* of a shared pipe that one knows all binders */
     if (f->q.asked.count == 0 && !is_known && !f->b->index && hops > 1)
         ask_others(f, &pick, m);
     f->b->counts.forwarded += f->q.asked.count;

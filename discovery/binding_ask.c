@@ -136,12 +136,19 @@ static size_t ask_all(struct resolve *r, struct msg *m, const struct node_id *pe
     return asked;
 }
 
-/* How many more may be asked now. */
-static size_t room(const struct resolve *r)
+/* How many more may be asked, of `most`, at once. */
+static size_t room(const struct resolve *r, size_t most)
 {
-    size_t most = r->relayed ? ASKED_WITH_RELAYS : ASKED_MAX, asked = r->q.asked.count;
-    size_t left = asked < most ? most - asked : 0;
+    size_t asked = r->q.asked.count, left = asked < most ? most - asked : 0;
     return left < FAN_OUT ? left : FAN_OUT;
+}
+
+static void ask_relays(struct resolve *r, struct msg *m, size_t max)
+{
+    struct node_id relay[RELAYS_ASKED];
+    struct pick pick = {.asked = &r->q.asked, .q = &m->query};
+    size_t count = binding_pick_relays(r->b, &pick, relay, max);
+    r->relays = (uint8_t)(r->relays + ask_all(r, m, relay, count, HOPS_TO_HOLDER));
 }
 
 /* Those who had it bound when we last knew, and may still have it. */
@@ -154,48 +161,51 @@ static void ask_believed(struct resolve *r, struct msg *m)
             ask_all(r, m, &entry[i]->holder.id, 1, HOPS_NONE);
 }
 
-/* Up to FAN_OUT peers that have not been asked; for a shared pipe those first that we trust. How many were asked. */
-static size_t ask_peers(struct resolve *r, struct msg *m, bool any, uint8_t hops)
+/* Up to `max` peers that have not been asked; for a shared pipe those first that we trust. */
+static void ask_peers(struct resolve *r, struct msg *m, bool any, size_t max)
 {
     struct node_id peer[FAN_OUT];
     struct pick pick = {.asked = &r->q.asked, .q = &m->query, .trusted = true};
-    size_t before = r->q.asked.count, left = room(r);
+    uint8_t hops = m->query.hops;
     if (!r->q.want.owned)
-        ask_all(r, m, peer, binding_pick(r->b, &pick, peer, left), hops);
+        max -= ask_all(r, m, peer, binding_pick(r->b, &pick, peer, max), hops);
     pick.trusted = false;
-    left -= r->q.asked.count - before;
-    if (any && left > 0)
-        ask_all(r, m, peer, binding_pick(r->b, &pick, peer, left), hops);
-    return r->q.asked.count - before;
+    if (any && max > 0)
+        ask_all(r, m, peer, binding_pick(r->b, &pick, peer, max), hops);
 }
 
 static void go_wide(struct resolve *r)
 {
-    struct node_id relay[RELAYS_ASKED];
     struct msg *m = query_of(r);
     r->wide = true;
     if (m) {
-        struct pick pick = {.asked = &r->q.asked, .q = &m->query};
-        size_t relays = binding_pick_relays(r->b, &pick, relay, RELAYS_ASKED);
-        r->relayed = ask_all(r, m, relay, relays, HOPS_TO_HOLDER) > 0;
+        ask_relays(r, m, r->q.want.owned ? RELAYS_ASKED : 1);
         ask_believed(r, m);
-        ask_peers(r, m, !r->relayed, r->relayed ? HOPS_NONE : HOPS_WIDE);
+        m->query.hops = r->relays > 0 ? HOPS_NONE : HOPS_WIDE;
+        ask_peers(r, m, r->relays == 0, room(r, r->relays > 0 ? SHARED_AT_ONCE : ASKED_MAX));
     }
     free(m);
     binding_timer(r->b, &r->timer, binding_now(r->b) + ROUND_WAIT);
 }
 
-/* Those who were asked have said no, or nothing. */
+/* Those who were asked have said no, or nothing: another rendezvous is asked, or when there is none, other peers. */
 static void go_on(struct resolve *r)
 {
     struct msg *m = query_of(r);
-    size_t asked = m ? ask_peers(r, m, true, HOPS_TO_HOLDER) : 0;
+    size_t before = r->q.asked.count;
     uint64_t next = binding_now(r->b) + ROUND_WAIT;
+    if (m && r->relays > 0 && r->relays < RELAYS_ASKED)
+        ask_relays(r, m, 1);
+    if (m && r->q.asked.count == before) {
+        m->query.hops = HOPS_TO_HOLDER;
+        ask_peers(r, m, true, room(r, r->relays > 0 ? ASKED_WITH_RELAYS : ASKED_MAX));
+    }
     free(m);
-    if (asked == 0 && r->q.asked.answers == r->q.asked.count)
+    bool more = r->q.asked.count > before;
+    if (!more && r->q.asked.answers == r->q.asked.count)
         conclude(r);
     else
-        binding_timer(r->b, &r->timer, asked > 0 && next < r->deadline ? next : r->deadline);
+        binding_timer(r->b, &r->timer, more && next < r->deadline ? next : r->deadline);
 }
 
 static void begin(struct resolve *r)

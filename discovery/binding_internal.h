@@ -8,8 +8,10 @@
 
 #define ASKED_MAX 48                      /* peers that one question goes to, at most */
 #define FAN_OUT 8                         /* of these, at once */
-#define RELAYS_ASKED 2                    /* of these, rendezvous nodes */
-#define ASKED_WITH_RELAYS 7               /* where there are such: with what they pass on, 18 messages at most */
+#define RELAYS_ASKED 2                    /* of these, rendezvous nodes: both at once for an owned pipe */
+#define ASKED_WITH_RELAYS 7               /* where there are such: with what they pass on, some 18 messages */
+#define SHARED_AT_ONCE 5                  /* of these, at once for a shared pipe */
+#define BELIEVED_ASKED 2                  /* believed binders of a shared pipe that a node between asks; for others it answers */
 #define DIRECTED_WAIT (500 * MILLISECOND) /* for the wanted peer itself, before others are asked */
 #define ROUND_WAIT (300 * MILLISECOND)    /* for those asked at once, before further ones are */
 #define GATHER_WAIT (4 * MILLISECOND)     /* for further binders of a shared pipe, after the first answer */
@@ -42,8 +44,8 @@ struct resolve {
     struct resolve *next;
     struct binding *b;
     struct question q;
-    bool wide;    /* others than the wanted peer have been asked */
-    bool relayed; /* rendezvous nodes among them */
+    bool wide;      /* others than the wanted peer have been asked */
+    uint8_t relays; /* how many rendezvous nodes among them */
     uint64_t deadline;
     struct timer timer;
     binding_done *done;

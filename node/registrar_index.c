@@ -147,7 +147,7 @@ static bool pass_leases(struct core *core, struct rendezvous *index, uint64_t no
     rendezvous_counts(index, &counts);
     for (size_t i = 0; i < counts.leases; i++) {
         struct lease *lease = rendezvous_lease(index, i);
-        if (!lease->passed_on && lease->expires > now && id_equal(&lease->holder, &lease->via))
+        if (t->sent < PASS_MAX && !lease->passed_on && lease->expires > now && id_equal(&lease->holder, &lease->via))
             pass_lease(t, lease, now);
     }
     bool all = t->sent < PASS_MAX;
@@ -192,6 +192,14 @@ static int fault_of(struct link *link, const struct msg *m, int err, const char 
     return err;
 }
 
+/* Is it a record that was verified before? */
+static bool is_known(struct core *core, const struct record_bytes *bytes)
+{
+    struct record record;
+    const struct peer *peer = record_decode(bytes, &record) == 0 ? peers_find(core->peers, &record.id) : NULL;
+    return peer && peer_has_record(peer, bytes);
+}
+
 /* Whose pipes are they, and of which life? */
 static int holder_of(struct link *link, const struct msg *m, struct registration *reg)
 {
@@ -200,7 +208,7 @@ static int holder_of(struct link *link, const struct msg *m, struct registration
     if (m->registered.holder.len > 0) {
         if (!(link->peer->record.roles & ROLE_RELAY))
             return fault_of(link, m, ERR_REFUSED, "only a rendezvous passes on what others have bound");
-        if (!bucket_take(&core->records, core_now(core)))
+        if (!is_known(core, &m->registered.holder) && !bucket_take(&core->records, core_now(core)))
             return fault_of(link, m, ERR_LIMIT, "too many records at once; try again in a moment");
         if (core_take_record(core, &m->registered.holder, &record) != 0)
             return fault_of(link, m, ERR_VERIFY, "the holder's record is not signed, or an older one");

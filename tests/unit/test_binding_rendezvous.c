@@ -3,6 +3,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -71,7 +72,7 @@ static void the_owner_is_asked_before_any_rendezvous(void **state)
     assert_int_equal(n->sent_count, 1 + RELAYS_ASKED);
 }
 
-static void for_a_shared_pipe_trusted_peers_are_asked_beside_them(void **state)
+static void for_a_shared_pipe_trusted_peers_are_asked_beside_one_of_them(void **state)
 {
     struct node *n = *state;
     struct binding_want want = shared_logs();
@@ -79,12 +80,36 @@ static void for_a_shared_pipe_trusted_peers_are_asked_beside_them(void **state)
     link_to_peers(n, 3, 11);
     n->trusted[5] = n->trusted[7] = true;
     resolve(n, &want);
-    assert_int_equal(n->sent_count, RELAYS_ASKED + 2);
-    for (size_t i = RELAYS_ASKED; i < n->sent_count; i++) {
+    assert_int_equal(n->sent_count, 3);
+    sent(n, 0, MSG_QUERY, nearest(n, &want.pipe, 0, 2, 0));
+    for (size_t i = 1; i < n->sent_count; i++) {
         int to = peer_number(n, &n->sent[i]->to);
         assert_true(to == 5 || to == 7);
         assert_int_equal(sent(n, i, MSG_QUERY, to)->query.hops, 0);
     }
+    run(n, n->now + ROUND_WAIT); /* none of them answers */
+    sent(n, 3, MSG_QUERY, nearest(n, &want.pipe, 0, 2, 1));
+    assert_int_equal(n->sent_count, 4);
+}
+
+static void those_who_once_had_a_shared_pipe_are_asked_again(void **state)
+{
+    struct node *n = *state;
+    struct binding_want want = shared_logs();
+    relays(n, 0, 0);
+    link_to_peers(n, 5, 11);
+    for (int i = 5; i <= 11; i++)
+        n->trusted[i] = true;
+    resolve(n, &want);
+    struct msg *m = yes(n, 0, &n->peer[11]);
+    also(m, &n->peer[10], 0);
+    answer(n, 0, m);
+    run(n, n->now + 61 * SECOND); /* what is cached has expired */
+    size_t before = n->sent_count;
+    resolve(n, &want);
+    assert_int_equal(n->sent_count, before + SHARED_AT_ONCE);
+    for (size_t i = before + 1; i <= before + 2; i++)
+        assert_true(peer_number(n, &n->sent[i]->to) >= 10);
 }
 
 static void a_question_costs_few_messages_where_there_are_rendezvous_nodes(void **state)
@@ -243,6 +268,30 @@ static void a_rendezvous_asks_one_that_is_nearer_and_never_one_that_is_not(void 
     sent(n, 3, MSG_ANSWER, 1);
 }
 
+/* Only the nearest rendezvous knows all binders of a shared pipe, however many are registered here. */
+static void of_a_shared_pipe_the_nearest_rendezvous_is_asked_besides(void **state)
+{
+    struct node *n = *state;
+    struct binding_want want = {.pipe = files_near(n, &n->peer[11], 1, true).pipe};
+    relays(n, 1, 1);
+    link_to_peers(n, 0, 5);
+    for (int i = 2; i <= 5; i++)
+        register_pipe(n, i, &want, (uint8_t)i, 100 * SECOND);
+    query(n, 0, query_of(&want, 1, &n->peer[0], 1));
+    assert_int_equal(n->sent_count, BELIEVED_ASKED + 1); /* the best two, and that one */
+    sent(n, 0, MSG_QUERY, 2);
+    sent(n, 1, MSG_QUERY, 3);
+    sent(n, 2, MSG_QUERY, 1);
+    struct msg *m = yes(n, 2, &n->peer[11]);
+    answer(n, 1, m);
+    answer(n, 2, no(n, 0));
+    answer(n, 3, yes(n, 1, &n->peer[3]));
+    const struct msg_answer *a = &sent(n, 3, MSG_ANSWER, 0)->answer;
+    assert_int_equal(a->holder_count, 4); /* these two, and those two that were not asked */
+    for (size_t i = 0; i < a->holder_count; i++)
+        assert_false(answer_is(a, i, &n->peer[2]));
+}
+
 static void what_is_registered_here_answers_our_own_questions(void **state)
 {
     struct node *n = *state;
@@ -299,7 +348,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(the_two_nearest_to_the_pipe_are_asked_and_nobody_else),
         TEST(the_owner_is_asked_before_any_rendezvous),
-        TEST(for_a_shared_pipe_trusted_peers_are_asked_beside_them),
+        TEST(for_a_shared_pipe_trusted_peers_are_asked_beside_one_of_them),
+        TEST(those_who_once_had_a_shared_pipe_are_asked_again),
         TEST(a_question_costs_few_messages_where_there_are_rendezvous_nodes),
         TEST(when_rendezvous_nodes_say_no_a_few_others_are_asked),
         AT_RENDEZVOUS(pipe_5_a_rendezvous_asks_the_holder_that_it_is_linked_to),
@@ -309,6 +359,7 @@ int main(void)
         AT_RENDEZVOUS(pipe_3_the_index_minds_type_transport_and_owner),
         AT_RENDEZVOUS(a_lease_of_an_earlier_life_or_that_is_over_answers_nothing),
         AT_RENDEZVOUS(a_rendezvous_asks_one_that_is_nearer_and_never_one_that_is_not),
+        AT_RENDEZVOUS(of_a_shared_pipe_the_nearest_rendezvous_is_asked_besides),
         AT_RENDEZVOUS(what_is_registered_here_answers_our_own_questions),
         AT_RENDEZVOUS(s44_strangers_do_not_crowd_out_a_trusted_binder),
         AT_RENDEZVOUS(s26_a_storm_of_queries_at_a_rendezvous_is_answered_from_what_it_knows),
