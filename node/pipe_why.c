@@ -1,14 +1,17 @@
-/* Why a pipe was not found: it may be bound with another type, or for another transport. See pipes.h.
+/* Why a pipe was not found: it may be bound for another transport, with another type, or as a shared one. See pipes.h.
  *
- * Two questions at most, one after the other: the same pipe by any transport, then the other type by any transport. */
+ * The questions are put one after the other, until one is answered. */
 #include "pipes.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+enum question { ANY_TRANSPORT, OTHER_TYPE, SHARED_ONE, QUESTIONS };
 
 struct pipe_why {
     struct core *core;
     struct pipe_send_request request;
-    struct binding_want asked; /* the question that is out */
+    enum question question; /* that is out */
     struct fault fault;
     pipe_why_done *done;
     void *arg;
@@ -16,39 +19,62 @@ struct pipe_why {
 
 static void answered(void *arg, const struct binding_result *result);
 
-static int ask_transport(struct pipe_why *w)
+/* The name without its owner. */
+static const char *bare_name(const struct pipe_why *w)
 {
-    w->asked.transport = TRANSPORT_ANY;
-    return binding_resolve(w->core->binding, &w->asked, answered, w);
+    const char *colon = strchr(w->request.name, ':');
+    return colon ? colon + 1 : w->request.name;
 }
 
-static int ask_type(struct pipe_why *w)
+/* Is there any sense in the question? Then it is put. */
+static bool ask_it(struct pipe_why *w)
 {
-    w->asked.transport = TRANSPORT_ANY;
-    w->asked.type = w->asked.type == PIPE_PROPAGATE ? PIPE_UNICAST : PIPE_PROPAGATE;
-    return binding_resolve(w->core->binding, &w->asked, answered, w);
+    const struct binding_want *want = &w->request.want;
+    struct binding_want asked = {.type = want->type, .transport = TRANSPORT_ANY, .pipe = pipe_shared(bare_name(w))};
+    if (w->question == ANY_TRANSPORT) {
+        asked = *want;
+        asked.transport = TRANSPORT_ANY;
+    } else if (w->question == OTHER_TYPE) {
+        asked.type = want->type == PIPE_PROPAGATE ? PIPE_UNICAST : PIPE_PROPAGATE;
+    }
+    if ((w->question == ANY_TRANSPORT && want->transport == TRANSPORT_ANY) || (w->question == SHARED_ONE && !want->owned))
+        return false;
+    return binding_resolve(w->core->binding, &asked, answered, w) == 0;
+}
+
+static bool ask_next(struct pipe_why *w)
+{
+    while (w->question < QUESTIONS && !ask_it(w))
+        w->question++;
+    return w->question < QUESTIONS;
 }
 
 static void explain(struct pipe_why *w, const struct binding_result *result)
 {
     const struct pipe_send_request *r = &w->request;
+    const char *name = bare_name(w);
     int code = (int)w->fault.code;
-    if (w->asked.type != r->want.type)
-        fault_set(&w->fault, code, "'%s' is bound, but as a %s pipe: say %s", r->name, pipe_type_name(w->asked.type),
-                  w->asked.type == PIPE_PROPAGATE ? "--propagate" : "it without --propagate");
-    else
+    if (w->question == ANY_TRANSPORT)
         fault_set(&w->fault, code, "'%s' is bound, but cannot be reached by %s, only by %s", r->name,
                   transport_name(r->want.transport), transport_name(result->holder[0].endpoint[0].transport));
+    else if (w->question == SHARED_ONE)
+        fault_set(&w->fault, code, "nobody has '%s' bound, but there is a shared pipe of that name: say '%s'", r->name, name);
+    else if (r->want.type == PIPE_PROPAGATE)
+        fault_set(&w->fault, code, "'%s' is bound, but as a unicast pipe: say it without --propagate", name);
+    else
+        fault_set(&w->fault, code, "'%s' is bound, but as a propagate pipe: say --propagate '%s'", r->name, name);
 }
 
 static void answered(void *arg, const struct binding_result *result)
 {
     struct pipe_why *w = arg;
-    bool found = !result->err && result->count > 0 && result->holder[0].count > 0;
-    if (found)
+    if (!result->err && result->count > 0 && result->holder[0].count > 0) {
         explain(w, result);
-    else if (w->asked.type == w->request.want.type && ask_type(w) == 0)
-        return;
+    } else {
+        w->question++;
+        if (ask_next(w))
+            return;
+    }
     w->done(w->arg, &w->fault);
     free(w);
 }
@@ -59,10 +85,8 @@ struct pipe_why *pipe_why(struct core *core, const struct pipe_send_request *req
     struct pipe_why *w = malloc(sizeof *w);
     if (!w)
         return NULL;
-    *w =
-        (struct pipe_why){.core = core, .request = *request, .asked = request->want, .fault = *fault, .done = done, .arg = arg};
-    int err = request->want.transport != TRANSPORT_ANY ? ask_transport(w) : ask_type(w);
-    if (!err)
+    *w = (struct pipe_why){.core = core, .request = *request, .fault = *fault, .done = done, .arg = arg};
+    if (ask_next(w))
         return w;
     free(w);
     return NULL;

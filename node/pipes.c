@@ -179,6 +179,8 @@ int pipe_want(struct core *core, const char *text, enum pipe_type type, enum tra
                          "'%s' names no pipe: it is PEER:NAME, or NAME alone for a shared one; a name has 1 to %d bytes, none "
                          "of /:@\\ and no control characters",
                          text, NAME_MAX_BYTES);
+    if (colon && type == PIPE_PROPAGATE)
+        return fault_set(fault, ERR_USAGE, "a propagate pipe has no owner, it reaches everyone who listens: say '%s'", name);
     if (!colon) {
         want->pipe = pipe_shared(name);
         return 0;

@@ -309,8 +309,8 @@ static int read_request(struct pipe *p, const struct row *request, struct fault 
 {
     const char *name;
     int64_t rank = row_get_int(request, "rank", 0);
-    p->shared = row_get_bool(request, "shared", false);
     p->type = row_get_bool(request, "propagate", false) ? PIPE_PROPAGATE : PIPE_UNICAST;
+    p->shared = p->type == PIPE_PROPAGATE || row_get_bool(request, "shared", false);
     int err = pipe_here(p->core, row_get_text(request, "pipe", ""), p->shared, &name, fault);
     if (!err)
         err = pipe_transport(request, &p->transport, fault);

@@ -414,7 +414,7 @@ static void pipe_no_streams_through_propagate_pipes(void **state)
     connect_as(w, &anna, ANNA, call("bob:news", 500));
     await(w, is_over, &anna);
     assert_int_equal(anna.failed, 1);
-    row = call("bob:news", 500);
+    row = call("news", 500);
     row_bool(row, "propagate", true);
     connect_as(w, &anna, ANNA, row);
     assert_error(w, &anna, "usage", "no byte streams");
