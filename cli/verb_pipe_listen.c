@@ -224,7 +224,7 @@ static int run(struct listen *l, const struct weft_pipe_options *options)
     listen_on(l);
     sink_fini(&l->sink);
     interrupt_finish(&interrupt);
-    if (l->messages && !l->cli->json)
+    if (l->messages && !l->cli->json && (l->status == EXITS_DONE || l->status == EXITS_INTERRUPTED))
         cli_say(l->cli, "%" PRIu64 " message%s, %s\n", l->messages, l->messages == 1 ? "" : "s", units_size(l->bytes).s);
     return l->status;
 }

@@ -1,4 +1,5 @@
 /* The program on a terminal, a pseudo one with a person at its other end: questions, secrets, progress, colours. */
+#include "err.h"
 #include "fake_weft.h"
 
 #include <pthread.h>
@@ -200,6 +201,20 @@ static void json_on_a_terminal_is_ascii(void **state)
     assert_string_equal(s->person.seen, "{\"row\":\"peer\",\"name\":\"b\\u00F6b\\u009B\"}\r\n");
 }
 
+/* Anyone may be behind a public pipe. Where a terminal is, its bytes are shown; elsewhere they are passed on. */
+static void p26_messages_do_not_drive_the_terminal(void **state)
+{
+    struct scene *s = *state;
+
+    s->fake->pipe.code = ERR_CANCELLED;
+    fake_message(s->fake, "a\033[2Jb\tc\n");
+    fake_message(s->fake, "caf\xc3\xa9 \xff\xc2\x9b\r\n");
+    assert_int_equal(RUN_THERE(s, "pipe", "listen", "in"), 130);
+    assert_saw(s, "a\\x1b[2Jb");
+    assert_saw(s, "caf\xc3\xa9 \\xff\\xc2\\x9b\\x0d\r\n");
+    assert_null(strstr(s->person.seen, "\033[2J"));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -212,6 +227,7 @@ int main(void)
         TEST(quiet_has_no_progress),
         TEST(colours_are_for_terminals_unless_told_otherwise),
         TEST(json_on_a_terminal_is_ascii),
+        TEST(p26_messages_do_not_drive_the_terminal),
     };
 
     return cmocka_run_group_tests_name("cli_terminal", tests, NULL, NULL);
