@@ -81,15 +81,15 @@
 #define RECEIPTS_PER_S 5000           /* looked at, of all senders: a keyed hash of 1 us each */
 #define SPREAD_BYTES_MAX 32768       /* one message of a propagate pipe */
 #define SPREAD_IDS_MAX 64
-#define SPREAD_HOPS_MAX 32          /* a tree in the graph of 512 nodes, whose diameter is 10, is at most 20 deep */
+#define SPREAD_HOPS_MAX 64          /* at most twice the steps from one of 1000 nodes to another, which are some 20 */
 #define SPREAD_SEEN_MAX 8192        /* ids in the filter of duplicates, the oldest goes first */
 #define SPREAD_KEEP (60 * SECOND)   /* an id is remembered */
 #define SPREAD_KEPT_BYTES (8 << 20) /* of messages kept for those who may have missed them; the oldest goes first */
 #define SPREAD_MISSING_MAX 1024     /* ids announced and not here yet */
 #define SPREAD_MISSING_PER_LINK 256 /* of these, that one link was the first to announce */
 #define SPREAD_BRANCHES 8           /* links that a message is sent on */
-#define SPREAD_CHECKS_PER_S 1000    /* signature checks for, and answers to, one link; all links together get four times that */
-#define SPREAD_SENDS_PER_S 500      /* of this node's programs: others would not check more */
+#define SPREAD_CHECKS_PER_S 2000    /* signature checks for, and answers to, one link; all links together get twice that */
+#define SPREAD_SENDS_PER_S 1000     /* of this node; others would not check many more */
 #define ORIGINS_MAX 4096            /* of spread messages, whose numbers are remembered: as many as there are peers */
 #define PIPES_PAGE_MAX 128          /* in one PIPES answer */
 #define CONNECTS_MAX 32             /* byte streams to programs of one node: two threads and 2 MB of buffers each */

@@ -16,13 +16,14 @@
 
 #define SPREAD_CONTEXT "weft spread 1"
 #define DIGEST_BYTES 32
-#define ALL_LINKS 4 /* links' worth of signature checks that all of them together get */
+#define ALL_LINKS 2 /* links' worth of signature checks that all of them together get */
 
 struct spread {
     struct spread_tree *tree;
     struct origins *origins;
     struct bucket checks, sends;
     uint64_t number;   /* of our latest message */
+    uint64_t sent;     /* copies of messages, ours and others' */
     struct peer *self; /* as the origin of our own */
     struct msg out;    /* being sent: too large for a stack */
 };
@@ -39,7 +40,9 @@ static int host_push(void *arg, const struct node_id *to, const uint8_t *bytes, 
 {
     struct core *core = arg;
     struct link *link = link_of(core, to);
-    return link ? core->port->send(core->port->self, link->no, bytes, n) : ERR_UNREACHABLE;
+    int err = link ? core->port->send(core->port->self, link->no, bytes, n) : ERR_UNREACHABLE;
+    core->spread->sent += !err;
+    return err;
 }
 
 static void host_tell(void *arg, const struct node_id *to, enum spread_tell what, const struct tag *ids, size_t count)
@@ -122,6 +125,14 @@ void spread_trust(struct core *core, const struct peer *peer)
     const struct link *link = link_to(core, peer);
     if (link)
         spread_tree_link(core->spread->tree, &peer->id, link->incarnation, peer->trusted);
+}
+
+void spread_describe(const struct core *core, struct row *status)
+{
+    struct spread_tree_status tree;
+    spread_tree_status(core->spread->tree, &tree);
+    row_int(status, "spread_neighbours", (int64_t)tree.neighbours);
+    row_int(status, "spread_sent", (int64_t)core->spread->sent);
 }
 
 /* ---- signatures */

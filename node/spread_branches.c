@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RING_STEP 4 /* from one distance to the next */
+#define STEPS (SPREAD_BRANCHES / 2) /* distances on the ring, each both ways */
+#define SMALL_RING 65
 
 void branches_fini(struct branches *bs)
 {
@@ -103,18 +104,27 @@ static size_t trusted_at(const struct branches *bs, size_t i)
     return at;
 }
 
+/* The i-th distance. On a large ring they are powers, for who is linked with so many is so with all. On a small one they are
+ * parts of it, which is as good for that, and better where links are dense near us and sparse far away (node/company.c). */
+static size_t step_of(size_t i, size_t ring)
+{
+    const size_t half = ring / 2;
+    const size_t small[STEPS] = {1, half / 2, half * 3 / 4, half}, large[STEPS] = {1, 4, 16, 64};
+    return ring <= SMALL_RING ? small[i] : large[i];
+}
+
 size_t branches_choose(const struct branches *bs, const struct node_id *self, size_t out[SPREAD_BRANCHES])
 {
-    size_t others = branches_trusted(bs), ring = others + 1, own = 0, n = 0;
+    size_t ring = branches_trusted(bs) + 1, own = 0, n = 0;
     for (size_t i = place_of(bs, self); i > 0; i--)
         own += bs->branch[i - 1].trusted;
-    for (size_t step = 1; 2 * step <= ring && n + 2 <= SPREAD_BRANCHES; step *= RING_STEP) {
-        const size_t places[2] = {(own + step) % ring, (own + ring - step) % ring};
-        for (size_t i = 0; i < 2; i++) {
-            size_t at = trusted_at(bs, places[i] - (places[i] > own)); /* we stand on the ring, and not among the branches */
-            if (!has(out, n, at))
-                out[n++] = at;
-        }
+    for (size_t i = 0; i < SPREAD_BRANCHES; i++) {
+        size_t step = step_of(i / 2, ring), place = (own + (i % 2 ? ring - step : step)) % ring;
+        if (place == own)
+            continue;
+        size_t at = trusted_at(bs, place - (place > own)); /* we stand on the ring, and not among the branches */
+        if (!has(out, n, at))
+            out[n++] = at;
     }
     return n;
 }

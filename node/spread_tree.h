@@ -5,11 +5,10 @@
  * others only its id, a little later. Who gets a message twice takes that link out of the tree (PRUNE). Who hears of an id and
  * does not get the message in time asks for it, and so takes the link into the tree (WANT). There is one tree for all pipes.
  *
- * Neighbours: seen from each node, its trusted linked peers and itself stand on a ring in order of id, and it chooses those
- * 1, 4, 16 and 64 places away both ways. Where all are linked with all, they choose each other, and any of 512 is 10 steps
- * away at most. Elsewhere a link that one side has chosen is a neighbour's for both, and each time ids are told one more of
- * the remaining peers hears them too: if it wants any, it holds on to that link. So two groups that only one link joins find
- * it, though nobody had it on its ring.
+ * Neighbours: seen from each node, its trusted linked peers and itself stand on a ring in order of id, and it chooses eight of
+ * them at fixed distances both ways. Where all are linked with all, they choose each other. Elsewhere a link that one side has
+ * chosen is a neighbour's for both, and each time ids are told one more of the remaining peers hears them too: if it wants
+ * any, it holds on to that link. So two groups that only one link joins find it, though nobody had it on its ring.
  *
  * This is the pure part: ids, bytes nobody looks into, and time. It knows neither pipes nor signatures; what it is given to
  * pass on has been checked. */

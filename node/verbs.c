@@ -152,6 +152,7 @@ static void verb_status(struct call *call, const struct row *request)
         row_int(row, "pipes", pipes.bound);
         row_int(row, "channels", pipes.channels);
         row_int(row, "transfers", core->transfers);
+        spread_describe(core, row);
         row_int(row, "refused_messages", (int64_t)core->refused_messages);
         core->port->describe(core->port->self, row);
     }
