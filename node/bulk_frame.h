@@ -32,7 +32,7 @@ enum frame_type {
 #define SMALL_BYTES BLOCK_BYTES /* a file of at most that is small */
 #define FILE_FIXED 41           /* body of a FILE without the content */
 #define BLOCK_FIXED 16
-#define FLOW_BYTES_MAX BLOCK_BYTES /* body of a FLOW */
+#define FLOW_BYTES_MAX BLOCK_BYTES                              /* body of a FLOW */
 #define FRAME_BYTES_MAX (FRAME_HEAD + FILE_FIXED + BLOCK_BYTES) /* the longest frame */
 
 struct frame_head {

@@ -1,5 +1,5 @@
-/* Byte streams of the bulk plane, between two planes in one process: what goes in at either end comes out at the other, exactly;
- * each direction ends by itself; nothing hangs that is cancelled, refused, killed or lied to. */
+/* Byte streams of the bulk plane, between two planes in one process: what goes in at either end comes out at the other,
+ * exactly; each direction ends by itself; nothing hangs that is cancelled, refused, killed or lied to. */
 #include "bulk_pair.h"
 #include "bulk_thread.h"
 #include "packet.h"
