@@ -33,14 +33,19 @@
 #define BEACON_CHECKS_PER_S 200      /* signature checks on datagrams: 50 us each, so at most 1 % of a core */
 
 /* ---- peers and links */
-#define PEERS_MAX 4096        /* known nodes; the longest unseen, untrusted one makes room */
-#define LINKS_MAX 512         /* open connections of one node */
+#define PEERS_MAX 4096     /* known nodes; the longest unseen, untrusted one makes room */
+#define LINKS_MAX 1024     /* open connections of one node: a relay's clients */
+#define LINKS_RESERVED 128 /* of these, for trusted peers: others may have keys without number */
+#define COMPANY_MAX 64     /* so many peers are all linked to, of more a part: see node/company.c */
+#define COMPANY_NEAR 8     /* links outwards to the next in order of id */
+#define COMPANY_RELAYS 8
 #define LINKS_PER_PEER_MAX 4  /* racing opens a few, one survives */
 #define GOSSIP_RECORDS_MAX 32 /* records in one message */
 #define GOSSIP_FANOUT 8       /* links to which a fresh record is passed on */
 #define LINK_HELLO_DEADLINE (5 * SECOND)
 #define LINK_PING_AFTER (2 * SECOND)    /* of silence */
 #define LINK_DEAD_AFTER (7 * SECOND)    /* of silence */
+#define LINK_DOUBT (1 * SECOND)         /* of silence, after its peer's addresses changed */
 #define LINK_MESSAGES_PER_S 2000        /* from one link, averaged; a burst of twice that */
 #define LINK_QUERIES_PER_S 500          /* QUERY and REGISTER messages from one link; a burst of twice that */
 #define LINK_RECORDS_PER_S 20           /* looked at of those that one link brings; a burst of four full messages */

@@ -276,6 +276,14 @@ bool peer_has_record(const struct peer *peer, const struct record_bytes *bytes)
            memcmp(peer->signed_record.b, bytes->b, bytes->len) == 0;
 }
 
+/* Worked out once: it costs as much as a signature check. */
+bool peer_has_key(struct peer *peer, const uint8_t curve[CURVE_KEY_BYTES])
+{
+    if (!peer->curve_known)
+        peer->curve_known = id_curve_key(&peer->id, peer->curve) == 0;
+    return peer->curve_known && memcmp(peer->curve, curve, CURVE_KEY_BYTES) == 0;
+}
+
 int peers_take_beacon(struct peers *peers, const void *bytes, size_t n, uint64_t now, bool (*budget)(void *arg), void *arg,
                       struct beacon *beacon, struct peer **out, enum peer_news *news)
 {

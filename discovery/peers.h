@@ -10,10 +10,13 @@
 #include "record.h"
 
 struct peers;
+struct link;
 
 struct peer {
     struct node_id id;
-    char name[NAME_MAX_BYTES + 1]; /* pinned to this id, or "" when another id holds the name it claims */
+    bool curve_known;
+    uint8_t curve[CURVE_KEY_BYTES]; /* that its id yields: see peer_has_key */
+    char name[NAME_MAX_BYTES + 1];  /* pinned to this id, or "" when another id holds the name it claims */
     bool trusted;
     bool has_record;
     struct record record;
@@ -23,7 +26,8 @@ struct peer {
     bool heard;                /* ever, in this life of ours */
     uint64_t heard_at;         /* last proven sign of life */
     bool gone;                 /* it said goodbye, and has not been heard since */
-    unsigned up;               /* links to it that are up */
+    struct link *links;        /* to it, newest first (node/links.c) */
+    unsigned up;               /* of these, those that are up */
     unsigned busy;             /* links and sessions that hold it: never dropped while > 0 */
     double penalty;            /* for links lost, as of penalty_at; halves every DAMP_HALF_LIFE */
     uint64_t penalty_at;
@@ -50,6 +54,8 @@ struct peer *peers_at(struct peers *peers, size_t i); /* in order of id */
 struct peer *peers_find(struct peers *peers, const struct node_id *id);
 /* Are these the very bytes of its record, which were verified when it was taken? */
 bool peer_has_record(const struct peer *peer, const struct record_bytes *bytes);
+/* Is this its CURVE key? */
+bool peer_has_key(struct peer *peer, const uint8_t curve[CURVE_KEY_BYTES]);
 /* Finds or adds. ERR_FULL when no one can make room, ERR_USAGE for our own id. */
 int peers_add(struct peers *peers, const struct node_id *id, struct peer **out);
 void peers_drop(struct peers *peers, struct peer *peer);

@@ -82,7 +82,7 @@ int core_new(const struct core_config *config, const struct port *port, struct c
     core->port = port;
     core->log = port->log;
     links_init(core);
-    dial_init(core);
+    company_init(core);
     gossip_init(core);
     uint64_t now = core_now(core);
     bucket_init(&core->checks, BEACON_CHECKS_PER_S, 2 * BEACON_CHECKS_PER_S, now);
@@ -114,6 +114,7 @@ void core_free(struct core *core)
     connects_free(core);
     links_fini(core);
     dial_fini(core);
+    company_fini(core);
     gossip_fini(core);
     channel_out_free(core);
     channel_in_free(core);

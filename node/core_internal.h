@@ -1,8 +1,9 @@
 /* What the files of the core share. Nothing outside the core includes this.
  *
- * The core is one struct, its parts a file each: links.c (connections), dial.c (making them), gossip.c (beacons and records),
- * trust.c (tickets), files.c (the `files` pipe, server side), ask.c (requests of ours), reach.c (from a peer's name to a link
- * that its pipe is bound to), and the verbs (verbs.c, browse.c, get.c) that control clients call. */
+ * The core is one struct, its parts a file each: links.c (connections), dial.c (making them), company.c (with whom unasked),
+ * gossip.c (beacons and records), trust.c (tickets), files.c (the `files` pipe, server side), ask.c (requests of ours), reach.c
+ * (from a peer's name to a link that its pipe is bound to), and the verbs (verbs.c, browse.c, get.c) that control clients
+ * call. */
 #ifndef WEFT_NODE_CORE_INTERNAL_H
 #define WEFT_NODE_CORE_INTERNAL_H
 
@@ -34,6 +35,7 @@ struct race;
 struct link {
     struct link *next;
     struct link *same_bucket; /* of core->by_number */
+    struct link *same_peer;   /* of peer->links */
     struct core *core;
     link_no no;
     struct state state;
@@ -45,6 +47,7 @@ struct link {
     uint8_t curve[CURVE_KEY_BYTES];
     uint64_t incarnation; /* of the peer when it was greeted */
     uint64_t opened_at, heard_at, used_at, pinged_at, rtt;
+    uint64_t doubted_at; /* not heard since: it ends soon */
     uint64_t ping_nonce;
     unsigned strikes; /* malformed messages so far */
     struct bucket messages;
@@ -64,14 +67,16 @@ typedef void race_done(void *arg, struct link *link);
 int race_start(struct core *core, struct peer *peer, const struct endpoint *endpoints, size_t count, bool plain,
                race_done *done, void *arg);
 void race_cancel(struct core *core, void *arg);
+/* Ends the race for this peer that was begun with this `done`, without a winner. Was there one? */
+bool races_end(struct core *core, const struct peer *peer, race_done *done);
 /* A runner of it is up, or came to nothing. */
 void race_won(struct race *race, struct link *link);
 void race_lost_runner(struct race *race);
-void dial_init(struct core *core);
 void dial_fini(struct core *core);
 
-/* A new link in the table, or NULL when it is full; and out of it again, without a word to anyone. */
-struct link *link_new(struct core *core, link_no no, struct peer *peer);
+/* A new link in the table, or NULL when it is full (for peers that are not trusted it is full earlier); and out of it again,
+ * without a word to anyone. */
+struct link *link_new(struct core *core, link_no no, struct peer *peer, bool trusted);
 void link_free(struct link *link);
 int link_hello(struct link *link, enum msg_type type, uint64_t request);
 struct link *link_find(struct core *core, link_no no);
@@ -89,11 +94,8 @@ void link_close(struct link *link, enum bye_reason reason);
 void links_close_all(struct core *core, enum bye_reason reason);
 /* Closes the links to an earlier life of a peer, which nobody hears any more. Were there any? */
 bool links_close_outlived(struct core *core, const struct peer *peer);
-/* Peers or links changed: see soon who is to be dialled. */
-void links_consider(struct core *core);
-/* Dials a peer at once, whatever its damping. False: no endpoint of it is known. */
-bool links_dial(struct core *core, struct peer *peer);
-void links_renewed(struct core *core, struct peer *peer);
+/* Asks a peer, on every link to it that has been silent since, for a sign of life: one that brings none soon is closed. */
+void links_doubt(struct core *core, struct peer *peer);
 void links_on_hello(struct link *link, const struct msg *m);
 void links_on_welcome(struct link *link, const struct msg *m);
 void links_init(struct core *core);
@@ -110,6 +112,18 @@ int here_send(struct core *core, const void *bytes, size_t n); /* ERR_FULL */
 void here_free(struct core *core);
 /* A message on a link that was let in: decodes it and has it dealt with. */
 void core_take(struct link *link, const void *bytes, size_t n);
+
+/* ---- which peers are linked to without being asked for (company.c) */
+
+/* Peers or links changed: see soon who is to be dialled. */
+void links_consider(struct core *core);
+/* Dials a peer at once, whatever its damping. False: no endpoint of it is known. */
+bool links_dial(struct core *core, struct peer *peer);
+/* Its record is new: links to an earlier life of it are dead, attempts to reach that begin anew, and links of this life may
+ * go by interfaces that are no more. */
+void links_renewed(struct core *core, struct peer *peer);
+void company_init(struct core *core);
+void company_fini(struct core *core);
 
 /* ---- requests of ours over a link */
 

@@ -8,8 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CONSIDER_DELAY (5 * MILLISECOND)
-#define YIELD_DIAL (300 * MILLISECOND) /* the peer with the lower id dials first */
+#define WS_STAGGER (10 * DIAL_STAGGER) /* before the first ws endpoint: it is for where the others do not get through */
 
 struct race {
     struct race *next;
@@ -43,9 +42,9 @@ static void race_drop(struct race *race)
     while (*at != race)
         at = &(*at)->next;
     *at = race->next;
-    struct link *l = core->links;
+    struct link *l = race->peer->links;
     while (l) { /* runners that lost */
-        struct link *next = l->next;
+        struct link *next = l->same_peer;
         if (l->race == race) {
             core->port->hangup(core->port->self, l->no);
             link_free(l);
@@ -77,7 +76,7 @@ static void race_dial(struct race *race)
 {
     struct core *core = race->core;
     const struct endpoint *e = &race->endpoint[race->dialled++];
-    struct link *link = link_new(core, ++core->next_link, race->peer);
+    struct link *link = link_new(core, ++core->next_link, race->peer, race->peer->trusted);
     if (!link)
         return;
     link->endpoint = *e;
@@ -92,6 +91,12 @@ static void race_dial(struct race *race)
         log_write(core->log, LOG_DEBUG, "links", "HELLO to %s could not be queued", e->text);
 }
 
+static uint64_t stagger(const struct race *race)
+{
+    const struct endpoint *next = &race->endpoint[race->dialled];
+    return next->transport == TRANSPORT_WS && next[-1].transport != TRANSPORT_WS ? WS_STAGGER : DIAL_STAGGER;
+}
+
 /* Starts the next runner, or ends the race: at its deadline, or when nobody is running any more. */
 static void race_tick(void *arg)
 {
@@ -104,7 +109,7 @@ static void race_tick(void *arg)
         return;
     }
     uint64_t now = core_now(race->core);
-    core_timer(race->core, &race->timer, race->dialled < race->count ? DIAL_STAGGER : race->deadline - now);
+    core_timer(race->core, &race->timer, race->dialled < race->count ? stagger(race) : race->deadline - now);
 }
 
 void race_won(struct race *race, struct link *link)
@@ -155,87 +160,18 @@ void race_cancel(struct core *core, void *arg)
     }
 }
 
-/* ---- company: peers that are dialled without being asked for */
-
-static void plain_done(void *arg, struct link *link)
+bool races_end(struct core *core, const struct peer *peer, race_done *done)
 {
-    (void)link;
-    links_consider(arg);
-}
-
-static bool worth_dialling(const struct peer *peer, uint64_t now)
-{
-    if (!peer->has_record || peer->dialling || peer_impostor(peer) || peer->up > 0)
-        return false;
-    return peer->trusted || peer_alive(peer, now);
-}
-
-static void dial(struct core *core, struct peer *peer, uint64_t now)
-{
-    peer_dialled(peer, now);
-    if (peer->trusted || bucket_take(&core->dials, now))
-        links_dial(core, peer);
-}
-
-bool links_dial(struct core *core, struct peer *peer)
-{
-    struct endpoint usable[PIPE_ENDPOINTS_MAX];
-    size_t n = peer->has_record ? endpoints_usable(core, &peer->record, usable, PIPE_ENDPOINTS_MAX) : 0;
-    if (peer->dialling)
-        return true;
-    return n > 0 && race_start(core, peer, usable, n, true, plain_done, core) == 0;
-}
-
-/* Dials whoever is due, and sets the timer for who is next. */
-static void dial_due(void *arg)
-{
-    struct core *core = arg;
-    uint64_t now = core_now(core), next = TIMER_NEVER;
-    if (!core->started || core->stopping)
-        return;
-    for (size_t i = 0; i < peers_count(core->peers); i++) {
-        struct peer *peer = peers_at(core->peers, i);
-        if (!worth_dialling(peer, now))
-            continue;
-        if (peer->dial_after == 0) /* the lower id goes first, so that only one link is made */
-            peer->dial_after = now + (id_compare(&core->config.identity->id, &peer->id) < 0 ? 0 : YIELD_DIAL);
-        if (peer->dial_after <= now)
-            dial(core, peer, now);
-        if (!peer->dialling && peer->dial_after < next)
-            next = peer->dial_after;
-    }
-    if (next != TIMER_NEVER)
-        core->port->timer_set(core->port->self, &core->dial_timer, next > now ? next : now + MILLISECOND);
-}
-
-/* The whole table is looked at in one go for all that changed within a few milliseconds. */
-void links_consider(struct core *core)
-{
-    uint64_t soon = core_now(core) + CONSIDER_DELAY;
-    if (core->dial_timer.slot == TIMER_IDLE || core->dial_timer.at > soon)
-        core->port->timer_set(core->port->self, &core->dial_timer, soon);
-}
-
-/* Its record is from a later life: links to the earlier one are dead, and attempts to reach that begin anew. */
-void links_renewed(struct core *core, struct peer *peer)
-{
-    links_close_outlived(core, peer);
-    for (struct race *race = core->races; race; race = race->next)
-        if (race->peer == peer && race->plain && race->done == plain_done) {
-            peer->dial_after = 0;
-            race_end(race, NULL);
-            return;
-        }
-}
-
-void dial_init(struct core *core)
-{
-    timer_init(&core->dial_timer, dial_due, core);
+    struct race *race = core->races;
+    while (race && (race->peer != peer || race->done != done))
+        race = race->next;
+    if (race)
+        race_end(race, NULL);
+    return race != NULL;
 }
 
 void dial_fini(struct core *core)
 {
     while (core->races)
         race_drop(core->races);
-    core_cancel(core, &core->dial_timer);
 }

@@ -17,7 +17,7 @@
 #include "loop.h"
 #include "port.h"
 
-#define DOORS_MAX 1536              /* 512 for strangers beside LINKS_MAX in each direction: they do not keep peers out */
+#define DOORS_MAX 2560              /* 512 for strangers beside LINKS_MAX in each direction: they do not keep peers out */
 #define DOOR_SILENCE (8 * SECOND)   /* from accept to the first message: handshake and HELLO with room to spare */
 #define DOOR_UNFINISHED (16u << 20) /* bytes received and no message of them: more than libzmq and the kernel queue */
 #define DOOR_STUCK SECOND           /* after it was shut, libzmq should have noticed */

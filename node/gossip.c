@@ -160,7 +160,7 @@ void core_datagram(struct core *core, const struct addr *from, const void *bytes
         row_text(row, "change", "seen");
         core_event(core, row);
     }
-    if (news != PEER_NEWS_BYE)
+    if (news != PEER_NEWS_BYE && peer->up == 0)
         links_consider(core);
 }
 

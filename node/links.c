@@ -1,4 +1,4 @@
-/* Links: who is at the far end, and is it still there? Making them is for dial.c.
+/* Links: who is at the far end, and is it still there? Making them is for dial.c and company.c.
  *
  * A link is dialled (we know whom we want: CURVE proves the key that its id yields) or accepted (CURVE proved a key; HELLO
  * brings a record whose id must yield that key). Both ends then know each other's record. Invariants: (1) link->peer of a
@@ -37,16 +37,18 @@ struct link *link_find(struct core *core, link_no no)
 struct link *link_to(struct core *core, const struct peer *peer)
 {
     struct link *best = NULL;
-    for (struct link *l = peer->up > 0 ? core->links : NULL; l; l = l->next) /* newest first */
-        if (l->peer == peer && l->state.now == LINK_UP && (!best || best->inbound || !l->inbound))
+    (void)core;
+    for (struct link *l = peer->links; l; l = l->same_peer) /* newest first */
+        if (l->state.now == LINK_UP && (!best || best->inbound || !l->inbound))
             best = l;
     return best;
 }
 
 struct link *link_at(struct core *core, const struct peer *peer, const char *endpoint)
 {
-    for (struct link *l = core->links; l; l = l->next)
-        if (l->peer == peer && l->state.now == LINK_UP && !l->inbound && strcmp(l->endpoint.text, endpoint) == 0)
+    (void)core;
+    for (struct link *l = peer->links; l; l = l->same_peer)
+        if (l->state.now == LINK_UP && !l->inbound && strcmp(l->endpoint.text, endpoint) == 0)
             return l;
     return NULL;
 }
@@ -130,14 +132,32 @@ static void send_bye(struct link *link, enum bye_reason reason)
 
 /* ---- opening and closing */
 
-struct link *link_new(struct core *core, link_no no, struct peer *peer)
+/* Is there room for one more? The last LINKS_RESERVED are for peers that are trusted, however many keys others have. */
+static bool has_room(const struct core *core, bool trusted)
 {
-    struct link *link = core->link_count < LINKS_MAX ? calloc(1, sizeof *link) : NULL;
+    unsigned strangers = 0;
+    if (trusted || core->link_count < LINKS_MAX - LINKS_RESERVED)
+        return core->link_count < LINKS_MAX;
+    for (const struct link *l = core->links; l; l = l->next)
+        strangers += !l->peer || !l->peer->trusted;
+    return core->link_count < LINKS_MAX && strangers < LINKS_MAX - LINKS_RESERVED;
+}
+
+static void link_belongs(struct link *link, struct peer *peer)
+{
+    link->peer = peer;
+    link->same_peer = peer->links;
+    peer->links = link;
+    peer->busy++;
+}
+
+struct link *link_new(struct core *core, link_no no, struct peer *peer, bool trusted)
+{
+    struct link *link = has_room(core, trusted) ? calloc(1, sizeof *link) : NULL;
     if (!link)
         return NULL;
     link->core = core;
     link->no = no;
-    link->peer = peer;
     link->opened_at = link->heard_at = link->used_at = core_now(core);
     state_init(&link->state, &link_table, LINK_DIALLING);
     bucket_init(&link->messages, LINK_MESSAGES_PER_S, 2 * LINK_MESSAGES_PER_S, link->opened_at);
@@ -147,7 +167,7 @@ struct link *link_new(struct core *core, link_no no, struct peer *peer)
     bucket_init(&link->records, LINK_RECORDS_PER_S, 4 * GOSSIP_RECORDS_MAX, link->opened_at);
     bucket_init(&link->queries, LINK_QUERIES_PER_S, 2 * LINK_QUERIES_PER_S, link->opened_at);
     if (peer)
-        peer->busy++;
+        link_belongs(link, peer);
     link->next = core->links;
     core->links = link;
     link->same_bucket = *bucket_of(core, no);
@@ -170,6 +190,9 @@ void link_free(struct link *link)
     *at = link->same_bucket;
     core->link_count--;
     if (link->peer) {
+        for (at = &link->peer->links; *at != link;)
+            at = &(*at)->same_peer;
+        *at = link->same_peer;
         link->peer->busy--;
         link->peer->up -= link->state.now == LINK_UP;
     }
@@ -223,19 +246,20 @@ void links_close_all(struct core *core, enum bye_reason reason)
         link_close(core->links, reason);
 }
 
-static struct link *outlived(struct core *core, const struct peer *peer)
+static struct link *outlived(const struct peer *peer)
 {
-    for (struct link *l = core->links; l; l = l->next)
-        if (l->peer == peer && l->state.now == LINK_UP && l->incarnation < peer->incarnation)
+    for (struct link *l = peer->links; l; l = l->same_peer)
+        if (l->state.now == LINK_UP && l->incarnation < peer->incarnation)
             return l;
     return NULL;
 }
 
 bool links_close_outlived(struct core *core, const struct peer *peer)
 {
-    bool any = outlived(core, peer) != NULL;
-    while (outlived(core, peer))
-        link_close(outlived(core, peer), BYE_DUPLICATE);
+    bool any = outlived(peer) != NULL;
+    (void)core;
+    while (outlived(peer))
+        link_close(outlived(peer), BYE_DUPLICATE);
     return any;
 }
 
@@ -255,9 +279,22 @@ static bool has_too_many(const struct core *core, const uint8_t curve[CURVE_KEY_
     return count >= 2 * LINKS_PER_PEER_MAX;
 }
 
+/* Is it the key of a peer that is trusted? */
+static bool is_trusted(struct core *core, const uint8_t curve[CURVE_KEY_BYTES])
+{
+    for (size_t i = 0; i < peers_count(core->peers); i++) {
+        struct peer *peer = peers_at(core->peers, i);
+        if (peer->trusted && peer_has_key(peer, curve))
+            return true;
+    }
+    return false;
+}
+
 void core_accepted(struct core *core, link_no no, const uint8_t curve[CURVE_KEY_BYTES])
 {
-    struct link *link = core->stopping || has_too_many(core, curve) ? NULL : link_new(core, no, NULL);
+    bool refused = core->stopping || has_too_many(core, curve);
+    bool trusted = !refused && !has_room(core, false) && is_trusted(core, curve);
+    struct link *link = refused ? NULL : link_new(core, no, NULL, trusted);
     if (!link) {
         core->port->hangup(core->port->self, no);
         return;
@@ -340,8 +377,7 @@ void links_on_hello(struct link *link, const struct msg *m)
         link_close(link, BYE_REFUSED);
         return;
     }
-    link->peer = peer;
-    peer->busy++;
+    link_belongs(link, peer);
     if (link_hello(link, MSG_WELCOME, m->request) != 0) {
         link_close(link, BYE_FULL);
         return;
@@ -354,8 +390,8 @@ static bool second_link(const struct link *link)
 {
     if (!link->plain || id_compare(&link->core->config.identity->id, &link->peer->id) < 0)
         return false;
-    for (const struct link *l = link->core->links; l; l = l->next)
-        if (l != link && l->peer == link->peer && l->state.now == LINK_UP)
+    for (const struct link *l = link->peer->links; l; l = l->same_peer)
+        if (l != link && l->state.now == LINK_UP)
             return true;
     return false;
 }
@@ -391,10 +427,22 @@ static void ping(struct link *link, uint64_t now)
     link_send(link, &m);
 }
 
+void links_doubt(struct core *core, struct peer *peer)
+{
+    uint64_t now = core_now(core);
+    for (struct link *l = peer->links; l; l = l->same_peer)
+        if (l->state.now == LINK_UP && l->heard_at < now) {
+            l->doubted_at = now;
+            ping(l, now);
+        }
+}
+
 static bool link_overdue(const struct link *link, uint64_t now)
 {
     if (link->state.now != LINK_UP)
         return now - link->opened_at > LINK_HELLO_DEADLINE;
+    if (link->doubted_at > link->heard_at && now - link->doubted_at >= LINK_DOUBT)
+        return true;
     bool idle_pipe = !link->inbound && !link->plain && now - link->used_at > PIPE_LINK_IDLE;
     return now - link->heard_at > LINK_DEAD_AFTER || idle_pipe;
 }
