@@ -15,7 +15,8 @@ struct peerlist {
     size_t count, room;
 };
 
-/* A weft_on_row for the verbs "peers" and "status", which adds this node itself: arg is the list, zeroed at first. Memory that runs out ends the program. */
+/* A weft_on_row for the verbs "peers" and "status", which adds this node itself: arg is the list, zeroed at first. Memory that
+ * runs out ends the program. */
 void peerlist_add(void *list, const struct weft_row *row);
 /* Adds one; copies the strings. */
 void peerlist_note(struct peerlist *list, const char *name, const char *id);

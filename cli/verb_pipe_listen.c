@@ -69,10 +69,10 @@ static void say_of(struct listen *l, const struct weft_event *e, const char *wha
 /* Is it of a sender that this run is not about? */
 static bool passed_over(struct listen *l, const struct weft_event *e)
 {
-    if (!l->once || !e->channel || strlen(e->channel) >= sizeof l->channel)
+    if (!l->once)
         return false;
     if (!*l->channel)
-        strcpy(l->channel, e->channel);
+        snprintf(l->channel, sizeof l->channel, "%s", e->channel);
     return strcmp(l->channel, e->channel) != 0;
 }
 

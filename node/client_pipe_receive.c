@@ -35,7 +35,7 @@ static struct sender *sender_of(struct weft_pipe *pipe, const struct row *row)
     s = calloc(1, sizeof *s);
     if (!s)
         return NULL;
-    strcpy(s->channel, channel);
+    memcpy(s->channel, channel, strlen(channel) + 1);
     s->next = pipe->in.senders;
     pipe->in.senders = s;
     return s;

@@ -20,15 +20,15 @@ struct fake {
     struct fake_pipe {
         char name[64]; /* as it was asked for, and with what */
         struct weft_pipe_options options;
-        char allow[64];                /* the peers of options.allow, a comma behind each */
-        struct weft_event events[64];  /* what comes in, in order; then `code` */
+        char allow[64];               /* the peers of options.allow, a comma behind each */
+        struct weft_event events[64]; /* what comes in, in order; then `code` */
         size_t event_count, event_next;
-        size_t taken_at[64], takes;    /* how many events had been handed out at each weft_pipe_take */
-        const char *take_channel;      /* of the last one */
-        char *sent;                    /* what was sent, and in which pieces */
+        size_t taken_at[64], takes; /* how many events had been handed out at each weft_pipe_take */
+        const char *take_channel;   /* of the last one */
+        char *sent;                 /* what was sent, and in which pieces */
         size_t sent_bytes, sent_count, flushes;
-        size_t sizes[64];              /* of the first messages */
-        int code;                      /* how receive ends, and finish, and accept and connect */
+        size_t sizes[64]; /* of the first messages */
+        int code;         /* how receive ends, and finish, and accept and connect */
         const char *text;
         int accepted, refused;
         uint64_t moved[2];
