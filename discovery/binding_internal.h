@@ -6,12 +6,12 @@
 #include "binding.h"
 #include "pipe_cache.h"
 
-#define ASKED_MAX 48                      /* peers that one question goes to, at most */
-#define FAN_OUT 8                         /* of these, at once */
-#define RELAYS_ASKED 2                    /* of these, rendezvous nodes: both at once for an owned pipe */
-#define ASKED_WITH_RELAYS 7               /* where there are such: with what they pass on, some 18 messages */
-#define SHARED_AT_ONCE 5                  /* of these, at once for a shared pipe */
-#define BELIEVED_ASKED 2                  /* believed binders of a shared pipe that a node between asks; for others it answers */
+#define ASKED_MAX 48        /* peers that one question goes to, at most */
+#define FAN_OUT 8           /* of these, at once */
+#define RELAYS_ASKED 2      /* of these, rendezvous nodes: both at once for an owned pipe */
+#define ASKED_WITH_RELAYS 7 /* where there are such: with what they pass on, some 18 messages */
+#define SHARED_AT_ONCE 5    /* of these, at once for a shared pipe */
+#define BELIEVED_ASKED 2    /* believed binders of a shared pipe that a node between asks; for others it answers */
 #define DIRECTED_WAIT (500 * MILLISECOND) /* for the wanted peer itself, before others are asked */
 #define ROUND_WAIT (300 * MILLISECOND)    /* for those asked at once, before further ones are */
 #define GATHER_WAIT (4 * MILLISECOND)     /* for further binders of a shared pipe, after the first answer */

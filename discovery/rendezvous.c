@@ -297,8 +297,8 @@ int rendezvous_register(struct rendezvous *r, const struct registration *reg, ui
 void rendezvous_counts(const struct rendezvous *r, struct rendezvous_counts *out)
 {
     *out = (struct rendezvous_counts){.leases = r->leases, .pipes = r->pipes};
-    out->bytes = sizeof *r + r->buckets * sizeof *r->bucket + r->pipes * sizeof(struct registered) +
-                 r->cap * sizeof *r->lease + r->leases * sizeof(struct lease);
+    out->bytes = sizeof *r + r->buckets * sizeof *r->bucket + r->pipes * sizeof(struct registered) + r->cap * sizeof *r->lease +
+                 r->leases * sizeof(struct lease);
 }
 
 bool xor_nearer(const uint8_t *target, const struct node_id *a, const struct node_id *b, size_t n)

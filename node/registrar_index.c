@@ -25,7 +25,8 @@ static void soon(struct core *core, uint64_t after)
 /* ---- passing on */
 
 /* The rendezvous that a pipe belongs to: the nearest, or NULL when that is this node. */
-static const struct node_id *place_for(const struct core *core, const struct tag *pipe, const struct node_id *relay, size_t count)
+static const struct node_id *place_for(const struct core *core, const struct tag *pipe, const struct node_id *relay,
+                                       size_t count)
 {
     const struct node_id *best = registrar_nearest(pipe->b, TAG_BYTES, relay, count);
     return best && xor_nearer(pipe->b, best, &core->config.identity->id, TAG_BYTES) ? best : NULL;

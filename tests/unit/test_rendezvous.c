@@ -31,8 +31,8 @@ static struct node_id node_no(size_t n)
 
 static struct registered_pipe pipe_no(size_t n)
 {
-    struct registered_pipe p = {
-        .pipe = {.b = {(uint8_t)(n * 7), (uint8_t)(n >> 16), (uint8_t)(n >> 8), (uint8_t)n}}, .rank = (uint8_t)n};
+    struct registered_pipe p = {.pipe = {.b = {(uint8_t)(n * 7), (uint8_t)(n >> 16), (uint8_t)(n >> 8), (uint8_t)n}},
+                                .rank = (uint8_t)n};
     return p;
 }
 
