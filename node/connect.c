@@ -318,11 +318,12 @@ void verb_pipe_connect(struct call *call, const struct row *row)
     struct pipe_send_request request = {.wait = 0};
     struct fault fault = {0};
     struct caller *c = NULL;
-    if (pipe_send_request(call->core, row, &request, &fault) == 0 && request.want.type != PIPE_UNICAST)
-        fault_set(&fault, ERR_USAGE, "there are no byte streams through propagate pipes");
-    if (!fault.code && !(c = calloc(1, sizeof *c)))
-        fault_set(&fault, ERR_NOMEM, "out of memory");
-    if (fault.code) {
+    int err = pipe_send_request(call->core, row, &request, &fault);
+    if (!err && request.want.type != PIPE_UNICAST)
+        err = fault_set(&fault, ERR_USAGE, "there are no byte streams through propagate pipes");
+    if (!err && !(c = calloc(1, sizeof *c)))
+        err = fault_set(&fault, ERR_NOMEM, "out of memory");
+    if (!c) {
         call_fail(call, &fault);
         return;
     }
