@@ -1,11 +1,17 @@
 /* A whole core: messages of any bytes on links that are up, on links that are not, and datagrams; time goes by between them. No
  * crash, and no table over its cap.
  *
- * The input is a list of steps: one byte says what, two bytes how long what follows is. What is well formed and has a
- * placeholder of 16 times 'P' gets the id of the core's `files` pipe in its place, so that requests go further than to that. */
-#include "core_internal.h"
+ * The core is a rendezvous, and trusts the raw node, which says all this. Its programs listen on "log" and on the propagate pipe
+ * "news", and one sends to the raw node's "log".
+ *
+ * The input is a list of steps: one byte says what, two bytes how long what follows is. In what follows 16 times 'P' stand for
+ * the id of the core's `files` pipe, 'L' for that of "log", 'N' for that of "news", so that messages go further than to these. */
+#include "batch.h"
+#include "pipes.h"
+#include "registrar.h"
 #include "world_raw.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +34,41 @@ static void share(struct world *w)
     check(world_call(w, CORE, row)->done);
 }
 
+static void trust(struct world *w)
+{
+    struct row *row = row_new("trust");
+    row_text(row, "peer", id_text(world_id(w, RAW)).s);
+    check(world_call(w, CORE, row)->done);
+}
+
+static void ignore(void *arg, const struct row *row)
+{
+    (void)arg, (void)row;
+}
+
+static struct program *start(struct world *w, const char *verb, const char *pipe, bool propagate)
+{
+    struct program *program = world_program(w, CORE, ignore, NULL);
+    struct row *row = row_new(verb);
+    row_text(row, "pipe", pipe);
+    row_bool(row, "propagate", propagate);
+    program_send(program, row);
+    return program;
+}
+
+static void start_programs(struct world *w)
+{
+    static const uint8_t batch[] = {0, 0, 0, 1, 'a', 0, 0, 0, 1, 'b'};
+    char to_raw[NODE_ID_TEXT + 8];
+    struct row *row = row_new("batch");
+    start(w, "pipe-listen", "log", false);
+    start(w, "pipe-listen", "news", true);
+    snprintf(to_raw, sizeof to_raw, "%s:log", id_text(world_id(w, RAW)).s);
+    row_data(row, "batch", batch, sizeof batch);
+    program_send(start(w, "pipe-send", to_raw, false), row);
+    world_run(w, world_now(w) + MILLISECOND);
+}
+
 static link_no greet(struct world *w)
 {
     struct record r = {.id = *world_id(w, RAW), .name = "raw", .incarnation = 1, .seq = 1, .life_s = 60};
@@ -48,10 +89,18 @@ static link_no greet(struct world *w)
 
 static void fill_in(struct world *w, uint8_t *bytes, size_t n)
 {
-    struct tag files = pipe_owned(world_id(w, CORE), "files");
-    for (size_t i = 0; i + TAG_BYTES <= n; i++)
-        if (memcmp(bytes + i, "PPPPPPPPPPPPPPPP", TAG_BYTES) == 0)
-            memcpy(bytes + i, files.b, TAG_BYTES);
+    const struct node_id *core = world_id(w, CORE);
+    const struct {
+        char mark;
+        struct tag tag;
+    } pipes[] = {{'P', pipe_owned(core, "files")}, {'L', pipe_owned(core, "log")}, {'N', pipe_shared("news")}};
+    for (size_t p = 0; p < sizeof pipes / sizeof *pipes; p++) {
+        uint8_t mark[TAG_BYTES];
+        memset(mark, pipes[p].mark, sizeof mark);
+        for (size_t i = 0; i + TAG_BYTES <= n; i++)
+            if (memcmp(bytes + i, mark, TAG_BYTES) == 0)
+                memcpy(bytes + i, pipes[p].tag.b, TAG_BYTES);
+    }
 }
 
 /* One step, `n` bytes of it at hand. The link that messages go over, a new one when the core has parted with the old. */
@@ -75,9 +124,18 @@ static link_no step(struct world *w, link_no link, uint8_t what, const uint8_t *
     return link;
 }
 
-static void check_bounds(const struct core *core)
+static void check_bounds(struct core *core)
 {
     size_t links = 0;
+    struct pipe_counts pipes;
+    struct binding_counts binding;
+    struct rendezvous_counts index;
+    pipes_count(core, &pipes);
+    binding_counts(core->binding, &binding);
+    rendezvous_counts(binding_index(core->binding), &index);
+    check(pipes.bound == 2 && pipes.channels <= CHANNELS_PER_PEER_MAX + 1);
+    check(binding.cached <= PIPE_CACHE_MAX);
+    check(index.leases <= 1 + LEASES_MAX / 4 && index.pipes <= REGISTERED_MAX);
     for (const struct link *l = core->links; l; l = l->next)
         links++;
     check(links == core->link_count && links <= 2 * LINKS_PER_PEER_MAX + 1);
@@ -89,12 +147,14 @@ static void check_bounds(const struct core *core)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct world *w = world_new(1);
-    world_add(w, "core");
+    world_roles(w, world_add(w, "core"), ROLE_RELAY);
     world_add_raw(w, "raw");
     world_start(w, CORE);
     world_start(w, RAW);
     share(w);
+    trust(w);
     link_no link = greet(w);
+    start_programs(w);
     for (unsigned steps = 0; size >= 3 && steps < 200; steps++) {
         size_t n = (size_t)data[1] << 8 | data[2];
         n = n < size - 3 ? n : size - 3;
