@@ -77,6 +77,25 @@ static void handle_one(struct ear *e, uint64_t number, bool again)
     o->last_at = now;
 }
 
+/* The world only notes that a datagram is on its way: it may be told in the middle of an event. */
+static void send_receipt(struct ear *e, uint64_t seq)
+{
+    struct receipt receipt = {.channel = e->channel, .seq = seq};
+    uint8_t bytes[RECEIPT_BYTES_MAX];
+    if (e->can_prove && !e->no_receipts)
+        world_inject(e->world, 0, bytes, receipt_write(&receipt, e->key, bytes));
+}
+
+static void note_way(struct ear *e, const struct row *row)
+{
+    size_t n = 0, k = 0;
+    const char *tag = row_get_bytes(row, "tag", &n), *key = row_get_bytes(row, "key", &k);
+    assert_true(n == sizeof e->channel && k == sizeof e->key);
+    memcpy(e->channel.b, tag, n);
+    memcpy(e->key, key, k);
+    e->can_prove = true;
+}
+
 static void handle(struct ear *e, const struct row *row)
 {
     struct batch batch;
@@ -92,6 +111,7 @@ static void handle(struct ear *e, const struct row *row)
     }
     if (e->mute)
         return;
+    send_receipt(e, (uint64_t)row_get_int(row, "seq", 0) + batch.count);
     struct row *taken = row_new("taken");
     row_text(taken, "channel", row_get_text(row, "channel", ""));
     row_int(taken, "seq", row_get_int(row, "seq", 0) + batch.count);
@@ -159,6 +179,8 @@ static void ear_row(void *arg, const struct row *row)
     } else if (strcmp(kind, "void") == 0) {
         e->voided++;
         forget_kept(e);
+    } else if (strcmp(kind, "receipt") == 0) {
+        note_way(e, row);
     } else if (strcmp(kind, "sender") == 0) {
         on_sender(e, row_get_text(row, "state", ""));
     }
@@ -170,7 +192,7 @@ void listen_at(struct scene *s, size_t node, const char *pipe, bool shared)
     struct row *row = request("pipe-listen", "pipe", pipe);
     row_bool(row, "shared", shared);
     row_int(row, "rank", (int64_t)node);
-    e->bound = false;
+    e->bound = e->can_prove = false;
     e->program = world_program(s->w, node, ear_row, e);
     program_send(e->program, row);
     world_run(s->w, world_now(s->w) + MS);

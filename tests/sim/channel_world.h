@@ -1,12 +1,14 @@
 /* Senders and readers of pipes in the simulated world, and the oracle: each message of a sender handled once, in order.
  *
  * Node 0 sends; it trusts all others, which may listen. A reader handles what it gets at once, as long as the lease of its channel
- * holds, keeps it while that is not so, and forgets it when it is told to: as libweft does. */
+ * holds, keeps it while that is not so, and forgets it when it is told to: as libweft does. Like that it says itself, by
+ * datagram, what it has handled, unless it is told not to. */
 #ifndef WEFT_TESTS_SIM_CHANNEL_WORLD_H
 #define WEFT_TESTS_SIM_CHANNEL_WORLD_H
 
 #include "core_internal.h"
 #include "err.h"
+#include "receipt.h"
 #include "world.h"
 
 #define MESSAGES_MAX 40000
@@ -15,7 +17,7 @@
 
 struct oracle {
     uint64_t handled, doubles, unflagged, disorder;
-    uint64_t next; /* the first that nobody has handled */
+    uint64_t next;                 /* the first that nobody has handled */
     uint64_t last_at, longest_gap; /* between two that were handled first */
     uint8_t count[MESSAGES_MAX];
 };
@@ -33,6 +35,10 @@ struct ear {
     size_t node;
     bool bound, idle; /* idle: reads, and handles nothing */
     bool mute;        /* handles, and does not say so */
+    bool no_receipts;
+    struct tag channel; /* of the sender, and its key */
+    uint8_t key[RECEIPT_KEY_BYTES];
+    bool can_prove;
     uint64_t handled, began, ended, lost, voided, held, most_held;
     uint64_t until; /* of its only channel */
     struct kept *first, **end;

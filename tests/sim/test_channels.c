@@ -87,9 +87,10 @@ static void p44_a_partition_that_heals_loses_and_doubles_nothing(void **state)
 
 /* ---- several binders */
 
-static struct scene *two_binders(uint64_t seed)
+static struct scene *two_binders(uint64_t seed, bool receipts)
 {
     struct scene *s = scene_new(seed, 3);
+    s->ear[1].no_receipts = !receipts;
     listen_at(s, 1, "box", true);
     listen_at(s, 2, "box", true);
     speak_at(s, 0, "box", 5000);
@@ -99,11 +100,13 @@ static struct scene *two_binders(uint64_t seed)
     return s;
 }
 
+/* What its reader has handled last is told by the reader, when it still can. */
 static void pipe_7_another_binder_takes_over_within_two_seconds(void **state)
 {
     (void)state;
-    for (uint64_t seed = 20; seed < 30; seed++) {
-        struct scene *s = two_binders(seed);
+    for (uint64_t seed = 20; seed < 40; seed++) {
+        bool receipts = seed % 2;
+        struct scene *s = two_binders(seed, receipts);
         flow(s, seed % 7, 10);
         crash(s, 1);
         flow(s, 2000, 10);
@@ -111,7 +114,7 @@ static void pipe_7_another_binder_takes_over_within_two_seconds(void **state)
         assert_true(finish(s, 1000));
         check_all(s);
         assert_in_range(s->oracle.longest_gap, 1, 1500 * MS);
-        assert_in_range(s->oracle.doubles, 0, IN_DOUBT);
+        assert_in_range(s->oracle.doubles, 0, receipts ? 0 : IN_DOUBT);
         scene_free(s);
     }
 }
@@ -119,8 +122,9 @@ static void pipe_7_another_binder_takes_over_within_two_seconds(void **state)
 static void pipe_7_a_frozen_binder_hands_nothing_on_when_it_thaws(void **state)
 {
     (void)state;
-    for (uint64_t seed = 30; seed < 40; seed++) {
-        struct scene *s = two_binders(seed);
+    for (uint64_t seed = 20; seed < 40; seed++) {
+        bool receipts = seed % 2;
+        struct scene *s = two_binders(seed, receipts);
         world_freeze(s->w, 1, true);
         flow(s, 1500 + 700 * (seed % 5), 10);
         assert_string_equal(s->voice.peer, "node2");
@@ -129,7 +133,7 @@ static void pipe_7_a_frozen_binder_hands_nothing_on_when_it_thaws(void **state)
         assert_true(finish(s, 1000));
         check_all(s);
         assert_in_range(s->oracle.longest_gap, 1, 1500 * MS);
-        assert_in_range(s->oracle.doubles, 0, IN_DOUBT);
+        assert_in_range(s->oracle.doubles, 0, receipts ? 0 : IN_DOUBT);
         scene_free(s);
     }
 }
@@ -138,7 +142,7 @@ static void pipe_7_a_frozen_binder_hands_nothing_on_when_it_thaws(void **state)
 static void pipe_7_a_reader_that_leaves_is_replaced_at_once(void **state)
 {
     (void)state;
-    struct scene *s = two_binders(40);
+    struct scene *s = two_binders(40, true);
     leave(s, 1);
     flow(s, 200, 10);
     assert_string_equal(s->voice.peer, "node2");
@@ -157,7 +161,7 @@ static void pipe_7_a_reader_that_leaves_is_replaced_at_once(void **state)
 static void p44_what_is_handled_twice_was_said_to_be_in_doubt(void **state)
 {
     (void)state;
-    struct scene *s = two_binders(41);
+    struct scene *s = two_binders(41, true);
     s->ear[1].mute = true;
     flow(s, 20, 10);
     crash(s, 1);
@@ -205,7 +209,7 @@ static void a_pipe_that_nobody_binds_is_an_error_after_the_stated_wait(void **st
         push(s, 10);
         assert_false(finish(s, 10000));
         assert_string_equal(s->voice.code, "not-found");
-        assert_in_range(world_now(s->w) - began, 2000 * MS, 4000 * MS); /* why is looked into for a moment */
+        assert_in_range(world_now(s->w) - began, 2000 * MS, 12000 * MS); /* and then it is asked why */
         scene_free(s);
     }
 }

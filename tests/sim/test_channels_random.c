@@ -49,7 +49,11 @@ static void random_run(uint64_t seed)
     listen_at(s, 2, "box", true);
     speak_at(s, 0, "box", 60000);
     for (int i = 0; i < 8; i++) {
-        flow(s, 1 + world_random(s->w) % 400, world_random(s->w) % 8);
+        uint64_t rate = world_random(s->w) % 30;
+        for (uint64_t left = world_random(s->w) % 100; left > 0; left--) { /* in steps of 4 ms */
+            push(s, rate);
+            world_run(s->w, world_now(s->w) + 4 * MS);
+        }
         if (world_random(s->w) % 3)
             fault_at_random(s, down);
         else
