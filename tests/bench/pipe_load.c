@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,7 +96,7 @@ static void pace(uint64_t start, uint64_t i, uint64_t rate, struct weft_pipe *pi
         return;
     weft_pipe_flush(pipe, NULL);
     const struct timespec wait = {.tv_nsec = (long)(due - t)};
-    nanosleep(&wait, NULL);
+    ppoll(NULL, 0, &wait, NULL);
 }
 
 struct load {
