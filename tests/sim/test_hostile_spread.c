@@ -84,6 +84,12 @@ static void say_ids(struct world *w, link_no link, enum msg_type type, const str
     say_new(w, MALLORY, link, m);
 }
 
+/* By anna. */
+static int64_t copies_sent(struct world *w)
+{
+    return row_get_int(answer_row(ok(w, ANNA, row_new("status")), "status", 0), "spread_sent", -1);
+}
+
 /* Keeps the link alive. */
 static void answer_pings(struct world *w, size_t raw, const struct heard *h, void *arg)
 {
@@ -254,6 +260,7 @@ static void s44_her_own_message_sent_back_is_not_delivered_again(void **state)
         say(w, MALLORY, link, own);
         world_run(w, world_now(w) + SPREAD_KEEP);
         assert_int_equal(news.messages, 1);
+        assert_int_equal(copies_sent(w), 2);
     }
     free(own);
     world_free(w);
@@ -274,6 +281,7 @@ static void s46_a_message_whose_hops_are_used_up_goes_no_further(void **state)
     world_run(w, world_now(w) + 2 * SECOND);
     assert_int_equal(gazette.messages, 1);
     assert_int_equal(bobs.messages, 0);
+    assert_int_equal(copies_sent(w), 0);
     world_free(w);
 }
 

@@ -58,6 +58,38 @@ static void once_the_tree_stands_a_message_costs_one_copy_a_node(void **state)
     net_free(net);
 }
 
+/* Each takes another way; were what is double for any of them pruned, hardly a link would be left. */
+static void messages_under_way_at_once_do_not_tear_the_tree(void **state)
+{
+    (void)state;
+    struct net *net = net_new(9, 100);
+    net_link_all(net);
+    net_run(net, SECOND);
+    for (size_t k = 0; k < 20; k++)
+        net_send(net, 5 * k);
+    net_run(net, 100 * MILLISECOND); /* too short to ask for what is missing */
+    for (size_t m = 0; m < 20; m++)
+        everyone_has(net, m);
+    net_free(net);
+}
+
+static void what_was_not_sent_is_told_also_when_the_next_one_is_sent(void **state)
+{
+    (void)state;
+    struct net *net = net_new(10, 2);
+    net_link(net, 0, 1, true);
+    net_run(net, SECOND);
+    spread_tree_on_prune(net_tree(net, 0), net_node_id(net, 1), true);
+    size_t first = net_send(net, 0);
+    spread_tree_on_want(net_tree(net, 0), net_node_id(net, 1), NULL, 0);
+    size_t second = net_send(net, 0);
+    net_run(net, SETTLE);
+    everyone_has(net, first);
+    everyone_has(net, second);
+    assert_int_equal(net_copies(net, first) + net_copies(net, second), 2);
+    net_free(net);
+}
+
 static void ids_are_told_to_neighbours_and_not_to_all(void **state)
 {
     (void)state;
@@ -321,6 +353,8 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pipe_7_propagate_reaches_all_once_and_nobody_sends_more_than_8),
         cmocka_unit_test(once_the_tree_stands_a_message_costs_one_copy_a_node),
+        cmocka_unit_test(messages_under_way_at_once_do_not_tear_the_tree),
+        cmocka_unit_test(what_was_not_sent_is_told_also_when_the_next_one_is_sent),
         cmocka_unit_test(ids_are_told_to_neighbours_and_not_to_all),
         cmocka_unit_test(pipe_7_propagate_reaches_all_once_over_any_graph),
         cmocka_unit_test(a_hub_with_many_leaves_serves_them_all),
