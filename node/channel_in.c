@@ -10,6 +10,7 @@
 #include "inflow.h"
 #include "pipes.h"
 
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,7 +22,8 @@
 struct channel_in {
     struct channel_in *next; /* of its bucket */
     struct core *core;
-    struct tag tag, id;
+    struct tag id;
+    struct receipt_way way; /* its sender's name for it, and the key of this binder */
     struct peer *peer;
     struct pipe *pipe;
     struct link *link; /* NULL: lost */
@@ -132,7 +134,7 @@ static bool ack_send(struct channel_in *c, uint64_t now)
     m.type = MSG_ACK;
     m.request = 0;
     m.ack = (struct msg_ack){
-        .channel = c->tag, .seq = c->flow.taken, .credit = c->flow.credit, .stamp = inflow_stamp(&c->flow, now)};
+        .channel = c->way.tag, .seq = c->flow.taken, .credit = c->flow.credit, .stamp = inflow_stamp(&c->flow, now)};
     if (link_send(c->link, &m) != 0)
         return false;
     c->acked = c->flow.taken;
@@ -216,7 +218,7 @@ static struct channel_in *channel_new(struct link *link, struct pipe *pipe, cons
     if (!c)
         return NULL;
     c->core = core;
-    c->tag = open->channel;
+    c->way.tag = open->channel;
     c->id = channel_id(link->peer, &open->channel);
     c->peer = link->peer;
     c->peer->busy++;
@@ -227,10 +229,16 @@ static struct channel_in *channel_new(struct link *link, struct pipe *pipe, cons
     core->ins->bucket[c->id.b[0]] = c;
     core->ins->count++;
     pipe_sender(pipe, &c->id, c->peer, "began");
-    struct receipt_way way = {.tag = open->channel};
-    memcpy(way.key, open->key, sizeof way.key);
-    receipts_offer(pipe, &c->id, c->peer, &way);
     return c;
+}
+
+/* The reader is told how to send receipts, when that is new. */
+static void offer_receipts(struct channel_in *c, const uint8_t key[32])
+{
+    if (sodium_memcmp(c->way.key, key, sizeof c->way.key) == 0)
+        return;
+    memcpy(c->way.key, key, sizeof c->way.key);
+    receipts_offer(c->pipe, &c->id, c->peer, &c->way);
 }
 
 /* May this peer send into this pipe? Gives the pipe. */
@@ -242,11 +250,15 @@ static int may_open(struct link *link, const struct msg_open *open, struct pipe 
         return fault_set(fault, ERR_NOT_FOUND, "nobody listens on this pipe here");
     if (!pipe_allows(*pipe, link->peer))
         return fault_set(fault, ERR_REFUSED, "you may not send into this pipe");
-    if (!core->ins)
-        core->ins = calloc(1, sizeof *core->ins);
-    if (!core->ins)
-        return fault_set(fault, ERR_NOMEM, "out of memory");
     return 0;
+}
+
+/* The table is made when it is first needed. */
+static bool has_table(struct core *core)
+{
+    struct channels_in *ins = core->ins ? core->ins : calloc(1, sizeof *ins);
+    core->ins = ins;
+    return ins != NULL;
 }
 
 static void open_ok(struct channel_in *c, uint64_t request)
@@ -280,7 +292,7 @@ void channel_in_on_open(struct link *link, const struct msg *m)
     }
     if (c && inflow_open(&c->flow, m->open.seq, core_now(core)))
         pipe_void(pipe, &c->id);
-    if (!c && room_for(core, link->peer))
+    if (!c && has_table(core) && room_for(core, link->peer))
         c = channel_new(link, pipe, &m->open);
     if (!c) {
         link_error(link, m->request, ERR_FULL, "too many programs send to this node; try again later");
@@ -288,6 +300,7 @@ void channel_in_on_open(struct link *link, const struct msg *m)
     }
     c->link = link;
     c->acked = m->open.seq;
+    offer_receipts(c, m->open.key);
     open_ok(c, m->request);
 }
 
@@ -341,13 +354,14 @@ void channel_in_on_data(struct link *link, const struct msg *m)
         close_channel(link, &m->data.channel, m->data.seq, CLOSE_UNKNOWN);
         return;
     }
+    link->used_at = link->heard_at;
     bool longer = inflow_confirm(&c->flow, m->data.stamp);
     int err = take_in(c, &m->data);
     account(c);
     if (err) { /* more than it was granted is no accident */
         link->core->refused_messages++;
         link->strikes += err == ERR_LIMIT;
-        close_channel(link, &c->tag, c->flow.taken, CLOSE_UNKNOWN);
+        close_channel(link, &c->way.tag, c->flow.taken, CLOSE_UNKNOWN);
         detach(c);
         return;
     }
@@ -400,7 +414,7 @@ static void release_one(struct channel_in *c, void *arg)
     if (c->pipe != arg)
         return;
     if (c->link)
-        close_channel(c->link, &c->tag, c->flow.taken, CLOSE_RELEASED);
+        close_channel(c->link, &c->way.tag, c->flow.taken, CLOSE_RELEASED);
     channel_drop(c);
 }
 
