@@ -83,7 +83,7 @@
 #define CHANNEL_KEEP (60 * SECOND)   /* a channel is remembered for its sender to come back */
 #define PIPE_LEASE_MS 800            /* of a shared pipe's binder: see struct msg_open_ok */
 #define LINK_DATA_PER_S 8000         /* DATA, ACK and SPREAD messages from one link; a burst of twice that */
-#define RECEIPTS_PER_S 5000           /* looked at, of all senders: a keyed hash of 1 us each */
+#define RECEIPTS_PER_S 5000          /* looked at, of all senders: a keyed hash of 1 us each */
 #define SPREAD_BYTES_MAX 32768       /* one message of a propagate pipe */
 #define SPREAD_IDS_MAX 64
 #define SPREAD_HOPS_MAX 64          /* at most twice the steps from one of 1000 nodes to another, which are some 20 */

@@ -1,11 +1,11 @@
 /* A whole core: messages of any bytes on links that are up, on links that are not, and datagrams; time goes by between them. No
  * crash, and no table over its cap.
  *
- * The core is a rendezvous, and trusts the raw node, which says all this. Its programs listen on "log" and on the propagate pipe
- * "news", and one sends to the raw node's "log".
+ * The core is a rendezvous, and trusts the raw node, which says all this. Its programs listen on "log" and on the propagate
+ * pipe "news", and one sends to the raw node's "log".
  *
  * The input is a list of steps: one byte says what, two bytes how long what follows is. In what follows 16 times 'P' stand for
- * the id of the core's `files` pipe, 'L' for that of "log", 'N' for that of "news", so that messages go further than to these. */
+ * the id of the core's `files` pipe, 'L' for that of "log", 'N' for that of "news": so messages get further than to these. */
 #include "batch.h"
 #include "pipes.h"
 #include "registrar.h"

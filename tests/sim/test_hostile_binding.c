@@ -1,4 +1,4 @@
-/* A hostile peer about where pipes are bound: names without end, storms of queries, answers and registrations that are not true. */
+/* A hostile peer about where pipes are bound: names without end, storms of queries, untrue answers and registrations. */
 #include "hostile.h"
 #include "registrar.h"
 
