@@ -38,7 +38,7 @@ struct branch *branch_add(struct branches *bs, const struct node_id *id)
     struct branch *b = branch_find(bs, id);
     if (b)
         return b;
-    if (bs->count == bs->cap) {
+    if (!bs->branch || bs->count == bs->cap) {
         size_t cap = bs->cap ? 2 * bs->cap : SPREAD_BRANCHES;
         struct branch *more = realloc(bs->branch, cap * sizeof *more);
         if (!more)

@@ -114,11 +114,12 @@ bool origins_fresh(const struct origins *o, const struct spread_name *name)
 
 /* ---- making room */
 
-static void drop(struct origins *o, size_t at)
+static void drop(struct origins *o, struct origin *origin)
 {
-    free(o->origin[at]);
+    size_t at = place_of(o, &origin->id);
     o->count--;
     memmove(&o->origin[at], &o->origin[at + 1], (o->count - at) * sizeof *o->origin);
+    free(origin);
 }
 
 static bool goes_before(const struct origin *a, const struct origin *b)
@@ -128,13 +129,13 @@ static bool goes_before(const struct origin *a, const struct origin *b)
 
 static bool make_room(struct origins *o, bool trusted)
 {
-    size_t first = 0;
+    struct origin *first = NULL;
     if (o->count < ORIGINS_MAX)
         return true;
-    for (size_t i = 1; i < o->count; i++)
-        if (goes_before(o->origin[i], o->origin[first]))
-            first = i;
-    if (o->origin[first]->trusted && !trusted)
+    for (size_t i = 0; i < o->count; i++)
+        if (!first || goes_before(o->origin[i], first))
+            first = o->origin[i];
+    if (!first || (first->trusted && !trusted))
         return false;
     drop(o, first);
     return true;

@@ -150,7 +150,7 @@ static void hold(struct spread_tree *t, struct branch *b)
     }
     b->held = true;
     b->held_at = now_of(t);
-    if (held >= HELD_MAX)
+    if (oldest && held >= HELD_MAX)
         oldest->held = false;
     choose_all(t);
 }
