@@ -14,12 +14,19 @@ void spread_store_init(struct spread_store *s)
     TAILQ_INIT(&s->missing);
 }
 
+static void forget_all(struct spread_store *s, const struct spread_list *list)
+{
+    struct spread_entry *e = TAILQ_FIRST(list), *next;
+    for (; e; e = next) {
+        next = TAILQ_NEXT(e, list);
+        spread_forget(s, e);
+    }
+}
+
 void spread_store_fini(struct spread_store *s)
 {
-    while (!TAILQ_EMPTY(&s->here))
-        spread_forget(s, TAILQ_FIRST(&s->here));
-    while (!TAILQ_EMPTY(&s->missing))
-        spread_forget(s, TAILQ_FIRST(&s->missing));
+    forget_all(s, &s->here);
+    forget_all(s, &s->missing);
 }
 
 /* ---- by id */
@@ -124,9 +131,11 @@ int spread_arrive(struct spread_store *s, const struct tag *id, const struct nod
 
 void spread_expire(struct spread_store *s, uint64_t now)
 {
-    struct spread_entry *e;
-    while ((e = TAILQ_FIRST(&s->here)) && now - e->at >= SPREAD_KEEP)
+    struct spread_entry *e = TAILQ_FIRST(&s->here), *next;
+    for (; e && now - e->at >= SPREAD_KEEP; e = next) {
+        next = TAILQ_NEXT(e, list);
         spread_forget(s, e);
+    }
 }
 
 /* ---- missing */
