@@ -165,18 +165,22 @@ static void open_anew(struct channel_out *c)
     channel_retry(c);
 }
 
+/* One that the channel comes to from another begins where it was told to; only the one of before may go on further. */
+static int agree(struct channel_out *c, const struct msg_open_ok *ok)
+{
+    if (ok->seq > c->asked && !same_life(c))
+        return ERR_MALFORMED;
+    return outflow_open(&c->flow, c->asked, ok->seq, ok->credit);
+}
+
 static void opened(void *arg, const struct msg *m, const struct fault *fault)
 {
     struct channel_out *c = arg;
-    bool stale = m && m->open_ok.seq > c->asked && c->binder.known && !same_life(c);
-    int err = m && !stale ? outflow_open(&c->flow, c->asked, m->open_ok.seq, m->open_ok.credit) : 0;
+    int err = m ? agree(c, &m->open_ok) : 0;
     if (!m && fault->code == ERR_REFUSED) {
         channel_end(c, fault);
     } else if (!m) {
         unbind(c, fault);
-    } else if (stale) { /* it would go on with what the other one that we come from may have handed on since */
-        channel_close_at(c, c->link, CLOSE_CANCELLED);
-        open_anew(c);
     } else if (err == ERR_STATE) { /* more has been taken meanwhile, as the former binder says */
         open_anew(c);
     } else if (err) {

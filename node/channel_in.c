@@ -23,7 +23,7 @@ struct channel_in {
     struct channel_in *next; /* of its bucket */
     struct core *core;
     struct tag id;
-    struct receipt_way way; /* its sender's name for it, and the key of this binder */
+    struct receipt_way way; /* its sender's name for it, and our key: another when it comes back from another binder */
     struct peer *peer;
     struct pipe *pipe;
     struct link *link; /* NULL: lost */
@@ -219,6 +219,7 @@ static struct channel_in *channel_new(struct link *link, struct pipe *pipe, cons
         return NULL;
     c->core = core;
     c->way.tag = open->channel;
+    memcpy(c->way.key, open->key, sizeof c->way.key);
     c->id = channel_id(link->peer, &open->channel);
     c->peer = link->peer;
     c->peer->busy++;
@@ -229,16 +230,8 @@ static struct channel_in *channel_new(struct link *link, struct pipe *pipe, cons
     core->ins->bucket[c->id.b[0]] = c;
     core->ins->count++;
     pipe_sender(pipe, &c->id, c->peer, "began");
+    receipts_offer(pipe, &c->id, c->peer, &c->way);
     return c;
-}
-
-/* The reader is told how to send receipts, when that is new. */
-static void offer_receipts(struct channel_in *c, const uint8_t key[32])
-{
-    if (sodium_memcmp(c->way.key, key, sizeof c->way.key) == 0)
-        return;
-    memcpy(c->way.key, key, sizeof c->way.key);
-    receipts_offer(c->pipe, &c->id, c->peer, &c->way);
 }
 
 /* May this peer send into this pipe? Gives the pipe. */
@@ -290,6 +283,10 @@ void channel_in_on_open(struct link *link, const struct msg *m)
         link_error(link, m->request, ERR_STATE, "this channel goes into another pipe");
         return;
     }
+    if (c && sodium_memcmp(c->way.key, m->open.key, sizeof c->way.key) != 0) { /* it was bound to another since */
+        channel_over(c, "lost");
+        c = NULL;
+    }
     if (c && inflow_open(&c->flow, m->open.seq, core_now(core)))
         pipe_void(pipe, &c->id);
     if (!c && has_table(core) && room_for(core, link->peer))
@@ -300,7 +297,6 @@ void channel_in_on_open(struct link *link, const struct msg *m)
     }
     c->link = link;
     c->acked = m->open.seq;
-    offer_receipts(c, m->open.key);
     open_ok(c, m->request);
 }
 

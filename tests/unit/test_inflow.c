@@ -181,14 +181,14 @@ static void open_at(struct model *m, int i)
     struct binder *b = &m->binder[i];
     uint64_t asked = m->out.taken;
     if (i != m->bound && m->now < m->fence)
-        m->now = m->fence; /* waits */
-    if (b->open)
-        inflow_open(&b->flow, asked, m->now);
-    if (b->open && i != m->bound && b->flow.expected > asked) { /* as channel_out.c does */
+        m->now = m->fence;          /* waits */
+    if (b->open && i != m->bound) { /* it comes with another key */
         inflow_fini(&b->flow);
         b->open = false;
     }
-    if (!b->open)
+    if (b->open)
+        inflow_open(&b->flow, asked, m->now);
+    else
         inflow_init(&b->flow, asked, LEASE, m->now);
     if (!b->open || b->handled < b->flow.taken || b->handled > b->flow.handed)
         b->handled = b->flow.taken;
