@@ -241,7 +241,6 @@ size_t links_relays(struct core *core, struct node_id *out, size_t max);
 /* Verifies a record from anywhere, keeps it when it is news, and decodes it. ERR_VERIFY; ERR_STATE when a newer one is known. */
 int core_take_record(struct core *core, const struct record_bytes *bytes, struct record *decoded);
 
-#define RELAYS_NEAR 3 /* rendezvous nodes that an ordinary node keeps links to; it registers with two of them */
 int registrar_new(struct core *core);
 void registrar_free(struct core *core);
 void registrar_on_register(struct link *link, const struct msg *m);

@@ -199,7 +199,11 @@ void registrar_pipe_changed(struct core *core, const struct tag *pipe, bool boun
 
 void registrar_link_changed(struct core *core, const struct peer *peer)
 {
-    if (!core->registrar || core->stopping || !(peer->record.roles & ROLE_RELAY))
+    if (!core->registrar || core->stopping)
+        return;
+    if (peer->up == 0)
+        registrar_index_client_lost(core, peer);
+    if (!(peer->record.roles & ROLE_RELAY))
         return;
     soon(core, REGISTRAR_GATHER);
     registrar_index_relay_changed(core, &peer->id);

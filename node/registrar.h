@@ -9,6 +9,7 @@
 #define REGISTRAR_GATHER (20 * MILLISECOND)
 #define REGISTRAR_RETRY (2 * SECOND) /* after a failure, at a rendezvous */
 #define REGISTRAR_WAIT (10 * SECOND) /* after a failure, at its client */
+#define REGISTRAR_LOST (10 * SECOND)  /* that a client has to come back before what it registered ends */
 #define REGISTRAR_TIMEOUT (5 * SECOND)
 
 /* A rendezvous that we register with. */
@@ -28,12 +29,15 @@ struct registrar {
     struct target target[REGISTERED_WITH];
     struct timer pass_timer; /* of the index */
     uint64_t sweep_at;
+    struct bucket checks; /* of the signatures of records that are passed on to us */
 };
 
 /* A pipe's, or a node's, nearest of `count`; NULL when there is none. */
 const struct node_id *registrar_nearest(const uint8_t *to, size_t n, const struct node_id *ids, size_t count);
 /* The index: a rendezvous came or went, so that other pipes are to be passed on, or to others. */
 void registrar_index_relay_changed(struct core *core, const struct node_id *relay);
+/* The index: a client, or a rendezvous that passes on, is not linked any more. */
+void registrar_index_client_lost(struct core *core, const struct peer *peer);
 void registrar_index_new(struct core *core);
 void registrar_index_free(struct core *core);
 

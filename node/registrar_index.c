@@ -5,7 +5,7 @@
  * nothing else, with the holder's signed record: a registration travels one hop.
  *
  * Invariants: (1) a pipe is passed on when passed_on is false, by pass_timer; (2) one turn of it sends at most PASS_MAX
- * messages; (3) signature checks on records that are passed on come out of the budgets for records. */
+ * messages; (3) signature checks on records that are passed on have a budget of their own. */
 #include "registrar.h"
 
 #include <stdlib.h>
@@ -185,6 +185,24 @@ void registrar_index_relay_changed(struct core *core, const struct node_id *rela
         soon(core, REGISTRAR_GATHER);
 }
 
+/* It may be back in a moment, and registers anew then; when it said goodbye it will not. That is passed on too. */
+void registrar_index_client_lost(struct core *core, const struct peer *peer)
+{
+    struct rendezvous *index = binding_index(core->binding);
+    struct rendezvous_counts counts = {.leases = 0};
+    uint64_t end = core_now(core) + (peer->gone ? SECOND : REGISTRAR_LOST);
+    if (index)
+        rendezvous_counts(index, &counts);
+    for (size_t i = 0; i < counts.leases; i++) {
+        struct lease *lease = rendezvous_lease(index, i);
+        if (!id_equal(&lease->via, &peer->id) || lease->expires <= end)
+            continue;
+        lease->expires = end;
+        lease_pass_on(lease);
+        soon(core, REGISTRAR_GATHER);
+    }
+}
+
 /* ---- taking */
 
 static int fault_of(struct link *link, const struct msg *m, int err, const char *text)
@@ -209,7 +227,7 @@ static int holder_of(struct link *link, const struct msg *m, struct registration
     if (m->registered.holder.len > 0) {
         if (!(link->peer->record.roles & ROLE_RELAY))
             return fault_of(link, m, ERR_REFUSED, "only a rendezvous passes on what others have bound");
-        if (!is_known(core, &m->registered.holder) && !bucket_take(&core->records, core_now(core)))
+        if (!is_known(core, &m->registered.holder) && !bucket_take(&core->registrar->checks, core_now(core)))
             return fault_of(link, m, ERR_LIMIT, "too many records at once; try again in a moment");
         if (core_take_record(core, &m->registered.holder, &record) != 0)
             return fault_of(link, m, ERR_VERIFY, "the holder's record is not signed, or an older one");
@@ -307,6 +325,7 @@ void registrar_on_register(struct link *link, const struct msg *m)
 void registrar_index_new(struct core *core)
 {
     timer_init(&core->registrar->pass_timer, pass_tick, core);
+    bucket_init(&core->registrar->checks, BEACON_CHECKS_PER_S, 2 * BEACON_CHECKS_PER_S, core_now(core));
 }
 
 void registrar_index_free(struct core *core)
