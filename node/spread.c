@@ -22,10 +22,9 @@ struct spread {
     struct spread_tree *tree;
     struct origins *origins;
     struct bucket checks, sends;
-    uint64_t number;   /* of our latest message */
-    uint64_t sent;     /* copies of messages, ours and others' */
-    struct peer *self; /* as the origin of our own */
-    struct msg out;    /* being sent: too large for a stack */
+    uint64_t number; /* of our latest message */
+    uint64_t sent;   /* copies of messages, ours and others' */
+    struct msg out;  /* being sent: too large for a stack */
 };
 
 /* ---- what the tree needs of us */
@@ -71,17 +70,6 @@ static void host_tell(void *arg, const struct node_id *to, enum spread_tell what
 
 /* ---- life */
 
-static struct peer *self_new(const struct core *core)
-{
-    struct peer *self = calloc(1, sizeof *self);
-    if (!self)
-        return NULL;
-    self->id = core->config.identity->id;
-    memcpy(self->name, core->config.name, sizeof self->name);
-    self->trusted = true;
-    return self;
-}
-
 int spread_init(struct core *core)
 {
     struct spread *s = core->spread = calloc(1, sizeof *s);
@@ -92,8 +80,7 @@ int spread_init(struct core *core)
     bucket_init(&s->checks, ALL_LINKS * SPREAD_CHECKS_PER_S, 2 * ALL_LINKS * SPREAD_CHECKS_PER_S, core_now(core));
     bucket_init(&s->sends, SPREAD_SENDS_PER_S, 2 * SPREAD_SENDS_PER_S, core_now(core));
     s->origins = origins_new();
-    s->self = self_new(core);
-    return s->origins && s->self ? spread_tree_new(&host, &s->tree) : ERR_NOMEM;
+    return s->origins ? spread_tree_new(&host, &s->tree) : ERR_NOMEM;
 }
 
 void spread_free(struct core *core)
@@ -103,7 +90,6 @@ void spread_free(struct core *core)
         return;
     spread_tree_free(s->tree);
     origins_free(s->origins);
-    free(s->self);
     free(s);
     core->spread = NULL;
 }
@@ -228,7 +214,7 @@ int spread_send(struct core *core, const struct tag *tag, const void *bytes, siz
     s->out.type = MSG_SPREAD;
     s->out.request = 0;
     s->out.spread = (struct msg_spread){.pipe = *tag,
-                                        .origin = s->self->id,
+                                        .origin = core->config.identity->id,
                                         .incarnation = core->config.incarnation,
                                         .number = ++s->number,
                                         .hops = SPREAD_HOPS_MAX,
@@ -238,8 +224,9 @@ int spread_send(struct core *core, const struct tag *tag, const void *bytes, siz
     add_self(core, &s->out.spread);
     const struct tag id = id_of(&s->out.spread);
     int err = take(core, &id, NULL, true);
-    if (!err && pipe)
-        pipe_heard(pipe, s->self, &id, bytes, n);
+    const struct link *here = !err && pipe ? link_here(core) : NULL;
+    if (here)
+        pipe_heard(pipe, here->peer, &id, bytes, n);
     return err;
 }
 
@@ -250,7 +237,7 @@ static bool is_replay(struct core *core, const struct msg_spread *m)
 {
     const struct spread_name name = name_of(m);
     const struct peer *origin = peers_find(core->peers, &m->origin);
-    return id_equal(&m->origin, &core->spread->self->id) || (origin && m->incarnation < origin->incarnation) ||
+    return id_equal(&m->origin, &core->config.identity->id) || (origin && m->incarnation < origin->incarnation) ||
            !origins_fresh(core->spread->origins, &name);
 }
 
