@@ -50,7 +50,7 @@ static struct tag channel_id(const struct peer *peer, const struct tag *tag)
 
 static struct channel_in *channel_find(struct core *core, const struct tag *id)
 {
-    struct channel_in *c = core->ins ? core->ins->bucket[id->b[0]] : NULL;
+    struct channel_in *c = core->ins->bucket[id->b[0]];
     while (c && !tag_equal(&c->id, id))
         c = c->next;
     return c;
@@ -246,14 +246,6 @@ static int may_open(struct link *link, const struct msg_open *open, struct pipe 
     return 0;
 }
 
-/* The table is made when it is first needed. */
-static bool has_table(struct core *core)
-{
-    struct channels_in *ins = core->ins ? core->ins : calloc(1, sizeof *ins);
-    core->ins = ins;
-    return ins != NULL;
-}
-
 static void open_ok(struct channel_in *c, uint64_t request)
 {
     struct msg m;
@@ -289,7 +281,7 @@ void channel_in_on_open(struct link *link, const struct msg *m)
     }
     if (c && inflow_open(&c->flow, m->open.seq, core_now(core)))
         pipe_void(pipe, &c->id);
-    if (!c && has_table(core) && room_for(core, link->peer))
+    if (!c && room_for(core, link->peer))
         c = channel_new(link, pipe, &m->open);
     if (!c) {
         link_error(link, m->request, ERR_FULL, "too many programs send to this node; try again later");
@@ -436,6 +428,12 @@ static void drop_one(struct channel_in *c, void *arg)
 {
     (void)arg;
     channel_drop(c);
+}
+
+int channel_in_init(struct core *core)
+{
+    core->ins = calloc(1, sizeof *core->ins);
+    return core->ins ? 0 : ERR_NOMEM;
 }
 
 void channel_in_free(struct core *core)

@@ -1,5 +1,5 @@
-/* What the files of outgoing channels share: channel_out.c (their life), channel_bind.c (finding, opening and losing binders, and what
- * those say), channel_send.c (what goes to them). */
+/* What the files of outgoing channels share: channel_out.c (their life), channel_bind.c (finding, opening and losing binders,
+ * and what those say), channel_send.c (what goes to them). */
 #ifndef WEFT_NODE_CHANNEL_OUT_INTERNAL_H
 #define WEFT_NODE_CHANNEL_OUT_INTERNAL_H
 

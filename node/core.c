@@ -95,6 +95,8 @@ int core_new(const struct core_config *config, const struct port *port, struct c
     if (!err)
         err = spread_init(core);
     if (!err)
+        err = channel_in_init(core);
+    if (!err)
         err = binding_start(core);
     if (err)
         core_free(core);

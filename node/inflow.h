@@ -1,8 +1,8 @@
 /* The binder's side of one channel: what has come, what the reader was handed, what it has taken.
  *
  * Pure state: no clock of its own, no link. Messages are handed over in order, each once; what comes twice is trimmed away and
- * a gap is refused. What cannot be handed over at once is held, within the credit that was granted. Of a shared pipe, messages are
- * handed over only under a lease: see struct msg_open_ok.
+ * a gap is refused. What cannot be handed over at once is held, within the credit that was granted. Of a shared pipe, messages
+ * are handed over only under a lease: see struct msg_open_ok.
  *
  * Invariants: (1) taken <= handed <= expected; (2) the held parcels are exactly handed..expected-1; (3) what is held and what
  * the sender may yet send stay within what inflow_grant was allowed; (4) a lease ends at a stamp that the sender has confirmed

@@ -4,8 +4,9 @@
  * as large as one DATA may be: small batches that come one after the other share a parcel, so that they leave together, and
  * a batch is copied once. An acknowledgement frees, cumulatively; a new binder is sent all that has not been taken.
  *
- * Invariants: (1) taken <= next <= reach <= pushed; (2) the parcels hold exactly the messages taken..pushed-1; (3) `held` is their
- * cost and at most PIPE_QUEUE_BYTES; (4) a binder is never sent more cost than it gave credit for, counted since its OPEN. */
+ * Invariants: (1) taken <= next <= reach <= pushed; (2) the parcels hold exactly the messages taken..pushed-1; (3) `held` is
+ * their cost and at most PIPE_QUEUE_BYTES; (4) a binder is never sent more cost than it gave credit for, counted since its
+ * OPEN. */
 #ifndef WEFT_NODE_OUTFLOW_H
 #define WEFT_NODE_OUTFLOW_H
 

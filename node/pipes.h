@@ -125,6 +125,7 @@ bool receipts_datagram(struct core *core, const void *bytes, size_t n);
 
 struct channel_in;
 
+int channel_in_init(struct core *core); /* ERR_NOMEM */
 void channel_in_on_open(struct link *link, const struct msg *m);
 void channel_in_on_data(struct link *link, const struct msg *m);
 void channel_in_on_close(struct link *link, const struct msg *m);

@@ -1,8 +1,8 @@
 /* Senders and readers of pipes in the simulated world, and the oracle: each message of a sender handled once, in order.
  *
- * Node 0 sends; it trusts all others, which may listen. A reader handles what it gets at once, as long as the lease of its channel
- * holds, keeps it while that is not so, and forgets it when it is told to: as libweft does. Like that it says itself, by
- * datagram, what it has handled, unless it is told not to. */
+ * Node 0 sends; it trusts all others, which may listen. A reader handles what it gets at once, as long as the lease of its
+ * channel holds, keeps it while that is not so, and forgets it when it is told to: as libweft does. Like that it says itself,
+ * by datagram, what it has handled, unless it is told not to. */
 #ifndef WEFT_TESTS_SIM_CHANNEL_WORLD_H
 #define WEFT_TESTS_SIM_CHANNEL_WORLD_H
 

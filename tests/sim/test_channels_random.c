@@ -1,5 +1,5 @@
-/* A thousand runs of a sender and two binders that die, freeze, leave and are cut off at random. The seed of a run that fails is
- * printed. */
+/* A thousand runs of a sender and two binders that die, freeze, leave and are cut off at random. The seed of a run that fails
+ * is printed. */
 #include "channel_world.h"
 
 #include <setjmp.h>
