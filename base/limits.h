@@ -29,6 +29,7 @@
 #define RECORD_LIFE_MAX_S 3600 /* a record outlives its last renewal by at most that */
 #define BEACON_PORT 9338       /* "WEFT" on a telephone's keys */
 #define BEACON_INTERVAL (5 * SECOND)
+#define BEACONS_PER_S 20             /* of all nodes of a LAN together: of more than 100 nodes each sends them less often */
 #define BEACON_SILENCE (16 * SECOND) /* three lost beacons: a sighting ends */
 #define BEACON_CHECKS_PER_S 200      /* signature checks on datagrams: 50 us each, so at most 1 % of a core */
 
@@ -39,6 +40,8 @@
 #define COMPANY_MAX 64     /* so many peers are all linked to, of more a part: see node/company.c */
 #define COMPANY_NEAR 8     /* links outwards to the next in order of id */
 #define COMPANY_RELAYS 8
+#define DIALS_PER_S 4 /* for company, of peers that are not trusted: by the time it is spent, more is known of who is there */
+#define DIALS_BURST 24
 #define LINKS_PER_PEER_MAX 4  /* racing opens a few, one survives */
 #define GOSSIP_RECORDS_MAX 32 /* records in one message */
 #define GOSSIP_FANOUT 8       /* links to which a fresh record is passed on */
@@ -97,7 +100,7 @@
 #define SPREAD_SENDS_PER_S 1000     /* of this node; others would not check many more */
 #define ORIGINS_MAX 4096            /* of spread messages, whose numbers are remembered: as many as there are peers */
 #define PIPES_PAGE_MAX 128          /* in one PIPES answer */
-#define CONNECTS_MAX 32             /* byte streams to programs of one node: two threads and 2 MB of buffers each */
+#define CONNECTS_MAX 32             /* byte streams to programs of one node: three threads and 3 MB of buffers each */
 #define CONNECTS_PER_PEER_MAX 8     /* of these, from one peer */
 #define CONNECT_OFFER (10 * SECOND) /* for the program to accept one */
 

@@ -1,13 +1,15 @@
 /* A byte stream both ways, once its two TLS streams are up: index 0 carries bytes from caller to callee, index 1 back.
  *
- * One thread each way at each end reads straight into the stream's buffer, or writes straight out of it; what neither the
- * other side nor its program takes waits in TCP, and then in the program that writes. Who has read to the end says FLOW_END
- * with the count of bytes and waits for DONE, which comes when all of them have been written: so a stream that ended well at
- * one side did so at the other. Who cannot go on says STOP, and both directions end. */
+ * One thread each way at each end reads straight into the stream's buffer, or writes straight out of it; when there is much, a
+ * second one writes while the first decrypts what comes next (relay.h). What neither the other side nor its program takes waits
+ * in TCP, and then in the program that writes. Who has read to the end says FLOW_END with the count of bytes and waits for DONE,
+ * which comes when all of them have been written: so a stream that ended well at one side did so at the other. Who cannot go on
+ * says STOP, and both directions end. */
 #include "bulk_thread.h"
 #include "bulk_transfer.h"
 #include "conduit.h"
 #include "fetch.h"
+#include "relay.h"
 
 #include <errno.h>
 #include <string.h>
@@ -20,7 +22,9 @@ struct way {
     struct transfer *t;
     struct stream *s;
     struct conduit c;
-    struct fault fault; /* what went wrong at this end, but for the stream itself */
+    struct relay relay;       /* of what comes */
+    struct fault fault;       /* what went wrong at this end, but for the stream itself */
+    struct fault write_fault; /* the relay's: ours to read once it has told that it failed */
 };
 
 /* Until the descriptor is ready (0), or the time has passed (ERR_TIMEOUT), or somebody stops us, or something comes to or from
@@ -119,8 +123,8 @@ static int carry(struct way *w, _Atomic uint64_t *moved)
 static int write_failed(struct way *w)
 {
     if (errno == EPIPE || errno == ECONNRESET)
-        return fault_set(&w->fault, ERR_IO, "the program that the stream is written to does not read any more");
-    return fault_errno(&w->fault, errno, "cannot write what the stream brought");
+        return fault_set(&w->write_fault, ERR_IO, "the program that the stream is written to does not read any more");
+    return fault_errno(&w->write_fault, errno, "cannot write what the stream brought");
 }
 
 /* The program does not read at the moment. Meanwhile the other side may go: with it goes the rest, since nobody would be left
@@ -128,21 +132,24 @@ static int write_failed(struct way *w)
 static int await_room(struct way *w)
 {
     switch (wait_ready(w, POLLOUT, POLLRDHUP)) {
-    case ERR_STATE: return fault_set(&w->s->fault, ERR_UNREACHABLE, "the connection to the other side was lost");
+    case ERR_STATE: return fault_set(&w->write_fault, ERR_UNREACHABLE, "the connection to the other side was lost");
     case ERR_CANCELLED: return ERR_CANCELLED;
     default: return 0;
     }
 }
 
-static int write_all(struct way *w, const uint8_t *b, size_t n, _Atomic uint64_t *moved)
+/* For the relay. */
+static int write_all(void *arg, const uint8_t *b, size_t n)
 {
+    struct way *w = arg;
+
     while (n > 0) {
         ssize_t put = conduit_write(&w->c, b, n);
         int err = put >= 0 ? 0 : errno == EAGAIN ? await_room(w) : write_failed(w);
         if (err != 0)
             return err;
         if (put > 0) {
-            atomic_fetch_add(moved, (uint64_t)put);
+            atomic_fetch_add(&w->t->d->bytes_out, (uint64_t)put);
             b += put;
             n -= (size_t)put;
         }
@@ -150,26 +157,53 @@ static int write_all(struct way *w, const uint8_t *b, size_t n, _Atomic uint64_t
     return 0;
 }
 
-static int deliver(struct way *w, _Atomic uint64_t *moved)
+/* For the relay, on its thread. */
+static void write_ended(void *arg)
+{
+    struct way *w = arg;
+    transfer_fail(w->t, &w->write_fault);
+}
+
+/* What the relay told: its fault is ours. */
+static int told(struct way *w, int err)
+{
+    if (err != 0)
+        w->fault = w->write_fault;
+    return err;
+}
+
+static int deliver_end(struct way *w, const uint8_t *body)
+{
+    uint64_t bytes;
+    int err = told(w, relay_drain(&w->relay));
+
+    if (err != 0)
+        return err;
+    if (flow_end_decode(body, &bytes) != 0 || bytes != atomic_load(&w->t->d->bytes_out))
+        return fetch_wrong(w->s, "the end of a stream that had another length");
+    conduit_close(&w->c);
+    return fetch_done(w->s);
+}
+
+static int deliver(struct way *w)
 {
     struct frame_head head;
     const uint8_t *body;
-    uint64_t bytes;
-    int err;
 
-    do {
-        err = fetch_next(w->s, &head, &body);
+    for (;;) {
+        int err = fetch_next(w->s, &head, &body);
         if (err != 0)
             return err;
-        if (head.type == FRAME_FLOW_END) {
-            if (flow_end_decode(body, &bytes) != 0 || bytes != atomic_load(moved))
-                return fetch_wrong(w->s, "the end of a stream that had another length");
-            conduit_close(&w->c);
-            return fetch_done(w->s);
-        }
-        err = head.type == FRAME_FLOW ? write_all(w, body, head.len, moved) : fetch_wrong(w->s, "a frame of a transfer");
-    } while (err == 0);
-    return err;
+        if (head.type == FRAME_FLOW_END)
+            return deliver_end(w, body);
+        if (head.type != FRAME_FLOW)
+            return fetch_wrong(w->s, "a frame of a transfer");
+        err = told(w, relay_put(&w->relay, body, head.len));
+        if (err == 0 && stream_swap(w->s) != 0)
+            err = told(w, relay_drain(&w->relay)); /* without another buffer: one after the other */
+        if (err != 0)
+            return err;
+    }
 }
 
 /* ---- both */
@@ -177,11 +211,13 @@ static int deliver(struct way *w, _Atomic uint64_t *moved)
 static void run_way(void *arg, unsigned index)
 {
     struct transfer *t = arg;
-    struct way w = {.t = t, .s = &t->stream[index], .c = {.fd = -1}};
+    struct way w = {
+        .t = t, .s = &t->stream[index], .c = {.fd = -1}, .relay = {.write = write_all, .failed = write_ended, .arg = &w}};
     bool reads = t->d->calling == (index == 0);
     int fd = t->fd[reads ? 0 : 1];
 
     t->fd[reads ? 0 : 1] = -1;
+    relay_init(&w.relay);
     int err = conduit_open(&w.c, fd, !reads, &w.fault);
     if (err == 0 && reads) {
         stream_bear(w.s);
@@ -189,10 +225,11 @@ static void run_way(void *arg, unsigned index)
         if (err != 0 && w.s->fault.code == ERR_UNREACHABLE)
             last_words(&w);
     } else if (err == 0) {
-        err = deliver(&w, &t->d->bytes_out);
+        err = deliver(&w);
     }
     if (err != 0)
-        fetch_give_up(t, w.s, &w.fault);
+        fetch_give_up(t, w.s, &w.fault); /* which stops the relay too */
+    relay_fini(&w.relay);
     conduit_close(&w.c);
 }
 

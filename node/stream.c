@@ -55,6 +55,7 @@ void stream_fini(struct stream *s)
     tls_link_free(s->link);
     buffer_free(s->in);
     buffer_free(s->out);
+    buffer_free(s->spare);
     *s = (struct stream){0};
 }
 
@@ -185,6 +186,22 @@ const uint8_t *stream_need(struct stream *s, size_t n)
 void stream_take(struct stream *s, size_t n)
 {
     s->in_at += n;
+}
+
+int stream_swap(struct stream *s)
+{
+    uint8_t *used = s->in;
+
+    if (s->spare == NULL)
+        s->spare = buffer_new();
+    if (s->spare == NULL)
+        return ERR_NOMEM;
+    s->in_end -= s->in_at;
+    memcpy(s->spare, used + s->in_at, s->in_end);
+    s->in_at = 0;
+    s->in = s->spare;
+    s->spare = used;
+    return 0;
 }
 
 int stream_next(struct stream *s, struct frame_head *head)

@@ -18,7 +18,7 @@
 
 struct stream {
     struct tls_link *link;
-    uint8_t *in, *out;
+    uint8_t *in, *out, *spare; /* spare: NULL until stream_swap needs it */
     size_t in_at, in_end, out_len;
     uint64_t under_key; /* bytes written under the present key */
     bool corked;        /* the kernel waits for full packets */
@@ -35,6 +35,10 @@ void stream_fini(struct stream *s);
 /* The next n (<= STREAM_BUFFER) bytes, valid until the next call; NULL on error. */
 const uint8_t *stream_need(struct stream *s, size_t n);
 void stream_take(struct stream *s, size_t n);
+
+/* Reads into the other of two buffers from now on: what was shown until now stays where it is until the next call of this.
+ * ERR_NOMEM: nothing has changed. */
+int stream_swap(struct stream *s);
 
 /* Room for n (<= STREAM_BUFFER) bytes, valid until the next call; NULL on error. */
 uint8_t *stream_room(struct stream *s, size_t n);

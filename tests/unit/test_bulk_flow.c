@@ -603,6 +603,21 @@ static void p43_a_reader_that_is_gone_already(void **state)
     assert_int_not_equal(duo->end[CALLER].d.fault.code, 0);
 }
 
+/* It goes with a large piece, after which nothing comes for long: that is noticed all the same. */
+static void p43_a_reader_goes_and_nothing_more_comes(void **state)
+{
+    static char piece[60000]; /* fits into a pipe, and is worth a thread of its own */
+    struct duo *duo = *state;
+    shut(&duo->end[CALLEE].drain);
+    assert_int_equal(write(duo->end[CALLER].feed, piece, sizeof piece), sizeof piece);
+    start(duo);
+    finish(duo);
+    assert_fault(&duo->end[CALLEE], ERR_IO);
+    assert_int_not_equal(duo->end[CALLER].d.fault.code, 0);
+    assert_moved(&duo->end[CALLER], sizeof piece, 0);
+    assert_moved(&duo->end[CALLEE], 0, 0);
+}
+
 /* ---- who is let in */
 
 static void with_another_key(struct duo *duo)
@@ -746,6 +761,7 @@ int main(void)
         TEST(p43_the_callees_reader_goes),
         TEST(p43_the_callers_reader_goes),
         TEST(p43_a_reader_that_is_gone_already),
+        TEST(p43_a_reader_goes_and_nothing_more_comes),
         TEST(oob_4_a_wrong_key_makes_no_stream),
         TEST(oob_2_a_stream_takes_two_connections),
         TEST(s21_an_end_that_does_not_add_up),
