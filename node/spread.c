@@ -39,7 +39,9 @@ static int host_push(void *arg, const struct node_id *to, const uint8_t *bytes, 
 {
     struct core *core = arg;
     struct link *link = link_of(core, to);
-    int err = link ? core->port->send(core->port->self, link->no, bytes, n) : ERR_UNREACHABLE;
+    if (!link || !link_may_flow(link))
+        return link ? ERR_FULL : ERR_UNREACHABLE;
+    int err = core->port->send(core->port->self, link->no, bytes, n);
     core->spread->sent += !err;
     return err;
 }

@@ -26,6 +26,7 @@ struct spread_host {
     void *arg;
     const struct port *port;
     struct node_id self;
+    /* What it cannot send now is told of, and asked for. */
     int (*push)(void *arg, const struct node_id *to, const uint8_t *bytes, size_t n);
     void (*tell)(void *arg, const struct node_id *to, enum spread_tell what, const struct tag *ids, size_t count);
 };

@@ -34,7 +34,7 @@ struct event {
 struct node {
     struct net *net;
     struct node_id id;
-    bool alive;
+    bool alive, full;
     struct port port;
     struct spread_tree *tree;
     uint8_t got[NET_MESSAGES_MAX], sent[NET_MESSAGES_MAX];
@@ -103,9 +103,9 @@ static struct event *post(struct node *from, const struct node_id *to, int what)
 static int host_push(void *arg, const struct node_id *to, const uint8_t *bytes, size_t n)
 {
     struct node *node = arg;
-    struct event *e = node->alive ? post(node, to, PUSH) : NULL;
+    struct event *e = node->alive && !node->full ? post(node, to, PUSH) : NULL;
     if (!e)
-        return ERR_UNREACHABLE;
+        return node->full ? ERR_FULL : ERR_UNREACHABLE;
     assert_int_equal(n, sizeof e->body);
     memcpy(&e->body, bytes, n);
     node->sent[e->body.number]++;
@@ -244,6 +244,11 @@ void net_notice(struct net *net, size_t node)
 bool net_alive(const struct net *net, size_t node)
 {
     return net->node[node].alive;
+}
+
+void net_full(struct net *net, size_t node, bool full)
+{
+    net->node[node].full = full;
 }
 
 size_t net_send(struct net *net, size_t node)

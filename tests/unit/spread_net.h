@@ -23,6 +23,9 @@ void net_crash(struct net *net, size_t node);
 void net_notice(struct net *net, size_t node);
 bool net_alive(const struct net *net, size_t node);
 
+/* Its links are full: no message can be sent on them, but ids can. */
+void net_full(struct net *net, size_t node, bool full);
+
 /* A new message of that node. */
 size_t net_send(struct net *net, size_t node);
 void net_run(struct net *net, uint64_t duration);

@@ -198,6 +198,24 @@ static void pipe_7_propagate_survives_nodes_that_die_in_the_tree(void **state)
     }
 }
 
+static void what_a_full_link_did_not_take_is_asked_for(void **state)
+{
+    (void)state;
+    struct net *net = net_new(13, 20);
+    net_link_all(net);
+    net_send(net, 0);
+    net_run(net, SETTLE);
+    net_full(net, 0, true);
+    size_t m = net_send(net, 0);
+    net_run(net, 50 * MILLISECOND);
+    assert_int_equal(net_without(net, m), 19);
+    net_full(net, 0, false);
+    net_run(net, SETTLE);
+    everyone_has(net, m);
+    assert_true(net_copies_max(net, m) <= 8);
+    net_free(net);
+}
+
 static void links_that_come_and_go_lose_nothing_that_is_still_connected(void **state)
 {
     (void)state;
@@ -360,6 +378,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_hub_with_many_leaves_serves_them_all),
         cmocka_unit_test(two_groups_joined_by_one_link_find_it),
         cmocka_unit_test(pipe_7_propagate_survives_nodes_that_die_in_the_tree),
+        cmocka_unit_test(what_a_full_link_did_not_take_is_asked_for),
         cmocka_unit_test(links_that_come_and_go_lose_nothing_that_is_still_connected),
         cmocka_unit_test(pipe_7_propagate_gets_everywhere_again_once_a_partition_has_healed),
         cmocka_unit_test(p45_made_up_ids_cost_bounded_memory_and_stop_being_asked_for),
