@@ -195,7 +195,7 @@ void spread_on_message(struct link *link, const struct msg *m); /* SPREAD, HAVE,
 void spread_link_up(struct link *link);
 void spread_link_lost(struct core *core, const struct link *link);
 void spread_trust(struct core *core, const struct peer *peer); /* it is trusted, or not any more */
-/* To a "status" row: the neighbours in the graph of its links, and how many copies of messages were sent. */
+/* To a "status" row: how many copies of messages were sent. */
 void spread_describe(const struct core *core, struct row *status);
 /* pipes.c: a message of a propagate pipe that is bound here, from a node whose signature was checked and who is among those who
  * may. Our own are heard too: then `origin` is this node, which peers_find does not find. */

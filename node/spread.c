@@ -117,9 +117,6 @@ void spread_trust(struct core *core, const struct peer *peer)
 
 void spread_describe(const struct core *core, struct row *status)
 {
-    struct spread_tree_status tree;
-    spread_tree_status(core->spread->tree, &tree);
-    row_int(status, "spread_neighbours", (int64_t)tree.neighbours);
     row_int(status, "spread_sent", (int64_t)core->spread->sent);
 }
 
