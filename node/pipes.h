@@ -3,7 +3,8 @@
  * Two parts meet here. pipes.c and verbs_pipe.c know programs (clients of the control socket), names and rights; channel_out.c
  * and channel_in.c know nodes, order and credit. A message goes
  *
- *   program -> pipe-send -> channel_out -> outflow -> OPEN, DATA -> channel_in -> inflow -> pipe_deliver -> pipe-listen -> program
+ *   program -> pipe-send -> channel_out -> outflow -> OPEN, DATA
+ *   DATA -> channel_in -> inflow -> pipe_deliver -> pipe-listen -> program
  *
  * and is "taken" once the reading program has said so; that travels back as ACK, and only then does the sender forget it. */
 #ifndef WEFT_NODE_PIPES_H
@@ -67,7 +68,7 @@ int pipe_transport(const struct row *request, enum transport *transport, struct 
 /* Hands a batch to the reader of a pipe (borrows). What was handed over is taken once channel_taken is called; a reader that
  * has not taken much is not handed more: false, and channel_in_resume(pipe) comes when there is room again.
  *
- * `until` (port's clock; 0: no lease) is when the lease of a shared pipe's binder ends. It fences the reading program too, which
+ * `until` (port's clock; 0: no lease) is the end of a shared pipe's binder's lease. It fences the reading program too, which
  * may be frozen as well as the node: what it has not begun to handle by then it must not handle, unless it is told of a later
  * end (row "messages" has `until`; row "lease" {channel, until}), and must forget when the channel has gone elsewhere (row
  * "void" {channel}). So while a reader has messages that it has not taken, the lease is kept fresh (channel_in.c: ACKs with

@@ -157,8 +157,8 @@ static void hold(struct spread_tree *t, struct branch *b)
 
 /* ---- messages */
 
-/* Is it the message that shapes the tree? Of several under way at once each comes another way, and pruned what is double for any
- * of them the tree falls apart; so it is for the lowest id among the newest. */
+/* Is it the message that shapes the tree? Of several under way at once each comes another way, and were what is double for any
+ * of them pruned, the tree would fall apart; so it is the one with the lowest id among the newest. */
 static bool shapes(const struct spread_entry *e, const struct spread_tree *t, uint64_t now)
 {
     const struct spread_entry *other = TAILQ_LAST(&t->store.here, spread_list);

@@ -1,4 +1,4 @@
-/* Propagate pipes over whole networks: programs that listen at each of 50 and more nodes, and every copy of a message counted. */
+/* Propagate pipes over whole networks: programs that listen at each of 50 and more nodes, every copy counted. */
 #include "pipe_programs.h"
 
 #include "core_internal.h"

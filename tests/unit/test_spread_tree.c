@@ -1,4 +1,4 @@
-/* The tree of propagate pipes, over whole networks of it: who gets a message, how many copies are sent, and what is repaired. */
+/* The tree of propagate pipes, over whole networks of it: who gets a message, how many copies are sent, what is repaired. */
 #include "limits.h"
 #include "spread_net.h"
 
