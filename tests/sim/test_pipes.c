@@ -404,7 +404,7 @@ static void a_pipe_has_one_reader_at_a_node(void **state)
     struct world *w = world_of(14, 2, 2);
     struct reader r = {0};
     start_reader(w, &r, BOB, listen_on("log"));
-    refuse_reader(w, BOB, listen_on("log"), "exists", "already");
+    refuse_reader(w, BOB, listen_on("log"), "exists", "listens on 'log' already");
     struct row *shared = listen_on("log");
     row_bool(shared, "shared", true);
     struct reader other = {0};

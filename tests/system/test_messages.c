@@ -56,7 +56,9 @@ static unsigned lines_count(const char *path, uint8_t *seen, unsigned count)
     long last = -1;
 
     for (size_t i = 0; i < n; i++) {
-        long line = strtol(text + i * LINE, NULL, 10);
+        char digits[LINE] = "";
+        memcpy(digits, text + i * LINE, LINE - 1);
+        long line = strtol(digits, NULL, 10);
         assert_true(line > last && line < (long)count);
         seen[line]++;
         last = line;
