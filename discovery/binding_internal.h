@@ -14,8 +14,8 @@
 #define BELIEVED_ASKED 2    /* believed binders of a shared pipe that a node between asks; for others it answers */
 #define DIRECTED_WAIT (500 * MILLISECOND) /* for the wanted peer itself, before others are asked */
 #define ROUND_WAIT (300 * MILLISECOND)    /* for those asked at once, before further ones are */
-#define GATHER_WAIT (4 * MILLISECOND)     /* for further binders of a shared pipe, after the first answer */
-#define GATHER_BETWEEN (2 * MILLISECOND)  /* the same, at a node that passes on */
+#define GATHER_WAIT (2 * MILLISECOND)     /* for further binders of a shared pipe, after the first answer */
+#define GATHER_BETWEEN (1 * MILLISECOND)  /* the same, at a node that passes on */
 #define STALE_WAIT (200 * MILLISECOND)    /* for a believed holder, before it is answered for */
 #define ANSWER_LIFE_S 300
 

@@ -118,12 +118,13 @@ int pipe_cache_put(struct pipe_cache *cache, const struct pipe_entry *entry)
         *old = *entry;
         return 0;
     }
-    int err = make_room(cache, &entry->pipe);
-    struct pipe_entry *copy = err ? NULL : malloc(sizeof *copy);
+    if (make_room(cache, &entry->pipe) != 0)
+        return ERR_NOMEM;
+    at = place_in_pipe(cache, entry);
+    struct pipe_entry *copy = malloc(sizeof *copy);
     if (!copy)
         return ERR_NOMEM;
     *copy = *entry;
-    at = place_in_pipe(cache, entry);
     memmove(&cache->entry[at + 1], &cache->entry[at], (cache->count - at) * sizeof copy);
     cache->entry[at] = copy;
     cache->count++;

@@ -110,26 +110,25 @@ static bool same(const struct registered_pipe *a, const struct registered_pipe *
 
 static int add(struct rendezvous *r, struct lease *lease, const struct registered_pipe *pipe)
 {
-    struct registered *p = find(r, lease, &pipe->pipe);
-    if (p) {
-        if (!same(&p->pipe, pipe))
-            p->passed_on = lease->passed_on = false;
-        p->pipe = *pipe;
+    struct registered *old = find(r, lease, &pipe->pipe);
+    if (old) {
+        if (!same(&old->pipe, pipe))
+            old->passed_on = lease->passed_on = false;
+        old->pipe = *pipe;
         return 0;
     }
     if (lease->count >= LOCAL_PIPES_MAX || r->pipes >= (lease->trusted ? REGISTERED_MAX : REGISTERED_MAX / 2))
         return ERR_FULL;
-    p = malloc(sizeof *p);
-    if (!p)
-        return ERR_NOMEM;
     if (r->pipes >= r->buckets)
         grow(r);
-    struct registered **at = &r->bucket[bucket_of(r, &pipe->pipe)];
-    *p = (struct registered){.same_bucket = *at, .next = lease->pipes, .lease = lease, .pipe = *pipe};
-    lease->pipes = *at = p;
+    struct registered **bucket = &r->bucket[bucket_of(r, &pipe->pipe)], *p = malloc(sizeof *p);
+    if (!p)
+        return ERR_NOMEM;
+    *p = (struct registered){.same_bucket = *bucket, .next = lease->pipes, .lease = lease, .pipe = *pipe};
     lease->passed_on = false;
     lease->count++;
     r->pipes++;
+    *bucket = lease->pipes = p;
     return 0;
 }
 
@@ -256,16 +255,15 @@ static int lease_new(struct rendezvous *r, const struct registration *reg, struc
         r->lease = more;
         r->cap = cap;
     }
+    size_t at = place_of(r, &reg->holder, &reg->via);
     struct lease *lease = calloc(1, sizeof *lease);
     if (!lease)
         return ERR_NOMEM;
     lease->holder = reg->holder;
     lease->via = reg->via;
-    size_t at = place_of(r, &reg->holder, &reg->via);
     memmove(&r->lease[at + 1], &r->lease[at], (r->leases - at) * sizeof lease);
-    r->lease[at] = lease;
+    *out = r->lease[at] = lease;
     r->leases++;
-    *out = lease;
     return 0;
 }
 

@@ -133,24 +133,37 @@ static void target_drop(struct target *t)
     memset(t, 0, sizeof *t);
 }
 
-/* The nearest ones that are linked. Who is a target no longer forgets us when the lease ends. */
-static void choose_targets(struct core *core)
+/* The nearest ones that are linked. */
+static size_t nearest_linked(struct core *core, struct node_id chosen[REGISTERED_WITH])
 {
-    struct registrar *g = core->registrar;
-    struct node_id relay[LINKS_MAX], chosen[REGISTERED_WITH];
+    struct node_id relay[LINKS_MAX];
+    const struct node_id *best;
+    const uint8_t *self = core->config.identity->id.b;
     size_t count = links_relays(core, relay, LINKS_MAX), n = 0;
-    while (n < REGISTERED_WITH && count > 0) {
-        const struct node_id *best = registrar_nearest(core->config.identity->id.b, NODE_ID_BYTES, relay, count);
+    while (n < REGISTERED_WITH && (best = registrar_nearest(self, NODE_ID_BYTES, relay, count))) {
         chosen[n++] = *best;
         relay[best - relay] = relay[--count];
     }
-    for (size_t i = 0; i < REGISTERED_WITH; i++) {
-        bool stays = false;
-        for (size_t k = 0; k < n; k++)
-            stays = stays || id_equal(&chosen[k], &g->target[i].relay);
-        if (g->target[i].used && !stays)
+    return n;
+}
+
+static bool is_among(const struct node_id *id, const struct node_id *ids, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (id_equal(&ids[i], id))
+            return true;
+    return false;
+}
+
+/* Who is a target no longer forgets us when the lease ends. */
+static void choose_targets(struct core *core)
+{
+    struct registrar *g = core->registrar;
+    struct node_id chosen[REGISTERED_WITH];
+    size_t n = nearest_linked(core, chosen);
+    for (size_t i = 0; i < REGISTERED_WITH; i++)
+        if (g->target[i].used && !is_among(&g->target[i].relay, chosen, n))
             target_drop(&g->target[i]);
-    }
     for (size_t k = 0; k < n; k++) {
         struct target *t = target_of(g, &chosen[k]) ? NULL : g->target[0].used ? &g->target[1] : &g->target[0];
         if (!t)

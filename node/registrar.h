@@ -9,7 +9,7 @@
 #define REGISTRAR_GATHER (20 * MILLISECOND)
 #define REGISTRAR_RETRY (2 * SECOND) /* after a failure, at a rendezvous */
 #define REGISTRAR_WAIT (10 * SECOND) /* after a failure, at its client */
-#define REGISTRAR_LOST (10 * SECOND)  /* that a client has to come back before what it registered ends */
+#define REGISTRAR_LOST (10 * SECOND) /* that a client has to come back before what it registered ends */
 #define REGISTRAR_TIMEOUT (5 * SECOND)
 
 /* A rendezvous that we register with. */

@@ -57,8 +57,8 @@ static void pass_again(struct core *core, const struct node_id *holder)
 static void pass_done(void *arg, const struct msg *m, const struct fault *fault)
 {
     struct pass *pass = arg;
-    (void)fault;
-    if (!m && !pass->core->stopping)
+    bool later = !m && (fault->code == ERR_LIMIT || fault->code == ERR_TIMEOUT); /* else when it is renewed */
+    if (later && !pass->core->stopping)
         pass_again(pass->core, &pass->holder);
     free(pass);
 }
@@ -87,6 +87,8 @@ static const struct node_id *gather(struct core *core, struct lease *lease, cons
     reg->count = 0;
     for (struct registered *p = lease->pipes; p && reg->count < REGISTER_PIPES_MAX; p = p->next) {
         const struct node_id *place = p->passed_on ? NULL : place_for(core, &p->pipe.pipe, relay, count);
+        if (place && id_equal(place, &lease->holder))
+            place = NULL; /* it knows */
         p->passed_on = p->passed_on || !place || place == to;
         if (!to && place) {
             to = place;
