@@ -49,7 +49,7 @@ static void lines_make(const char *path, unsigned count)
 }
 
 /* Counts which lines are in a file; they must go up. A last one that was cut off in the writing does not count. */
-static unsigned lines_count(const char *path, uint8_t *seen, unsigned count)
+static void lines_count(const char *path, uint8_t *seen, unsigned count)
 {
     char *text = file_text(path);
     size_t n = strlen(text) / LINE;
@@ -64,25 +64,20 @@ static unsigned lines_count(const char *path, uint8_t *seen, unsigned count)
         last = line;
     }
     free(text);
-    return (unsigned)n;
 }
 
-/* What both have printed is all there is. How often it was printed twice. */
-static unsigned assert_none_lost(const struct process *first, const struct process *second, unsigned count)
+/* What both have printed is all there is. */
+static void assert_none_lost(const struct process *first, const struct process *second, unsigned count)
 {
     uint8_t *seen = calloc(count, 1);
-    unsigned doubled = 0;
 
     assert_non_null(seen);
     lines_count(first->out, seen, count);
     lines_count(second->out, seen, count);
-    for (unsigned i = 0; i < count; i++) {
+    for (unsigned i = 0; i < count; i++)
         if (seen[i] == 0)
             fail_msg("line %u is lost", i);
-        doubled += seen[i] > 1;
-    }
     free(seen);
-    return doubled;
 }
 
 /* ---- all is well */
@@ -236,15 +231,22 @@ static void p44_another_listener_goes_on_and_nothing_is_lost(void **state)
     assert_none_lost(first, second, count);
 }
 
+static bool either_has_printed(void *arg)
+{
+    struct growing *g = arg;
+    return has_printed(&g[0]) || has_printed(&g[1]);
+}
+
+/* Which of the two is bound to first is for ranks and round trips to say, and on a busy machine for chance. */
 static void p44_a_node_killed_hands_over_to_another_and_nothing_is_lost(void **state)
 {
     struct rig *rig = *state;
-    struct process *bob, *anna, *listener[2];
+    struct process *anna, *node[2], *listener[2];
     static const char *const homes[2] = {"bob", "carol"};
-    const unsigned count = 1000000;
+    const unsigned count = 2000000;
 
-    friends(rig, &bob, &anna);
-    node_start(rig, "carol");
+    friends(rig, &node[0], &anna);
+    node[1] = node_start(rig, "carol");
     node_meets(rig, "anna", "carol");
     node_befriend(rig, "carol", "anna");
     lines_make(rig_path(rig, "lines"), count);
@@ -253,12 +255,14 @@ static void p44_a_node_killed_hands_over_to_another_and_nothing_is_lost(void **s
         wait_for_output(listener[i], "is bound");
     }
     struct process *sender = send_file(rig, rig_path(rig, "lines"), "log");
-    wait_until(has_printed, &(struct growing){listener[0], MIB}, "bob's listener to print");
-    process_kill(bob, SIGKILL);
-    assert_status(bob, 128 + SIGKILL);
+    struct growing growing[2] = {{listener[0], MIB}, {listener[1], MIB}};
+    wait_until(either_has_printed, growing, "a listener to print");
+    int first = has_printed(&growing[0]) ? 0 : 1;
+    process_kill(node[first], SIGKILL);
+    assert_status(node[first], 128 + SIGKILL);
     assert_status(sender, 0);
-    assert_status(listener[1], 0);
-    process_wait(listener[0]);
+    assert_status(listener[!first], 0);
+    process_wait(listener[first]);
     assert_none_lost(listener[0], listener[1], count);
 }
 
