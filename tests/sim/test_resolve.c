@@ -387,6 +387,70 @@ static void pipes_are_found_though_rendezvous_nodes_and_holders_come_and_go(void
     net_free(net);
 }
 
+/* ---- parted */
+
+/* Nodes of even and of odd numbers hear nothing of each other. */
+static void part(struct net *net, bool parted)
+{
+    for (size_t i = 0; i < NODES; i++)
+        for (size_t k = i % 2 + 1; k <= i; k += 2)
+            world_cut(net->w, i, i - k, parted);
+}
+
+/* As if everybody heard the beacons of those that they know. */
+static void hear_again(struct net *net)
+{
+    for (size_t i = 0; i < NODES; i++) {
+        struct core *core = world_core(net->w, i);
+        for (size_t k = 0; k < peers_count(core->peers); k++)
+            if (peers_at(core->peers, k)->has_record)
+                peer_heard(peers_at(core->peers, k), world_now(net->w));
+        links_consider(core);
+    }
+}
+
+/* How many of `count` pipes are found whose holders are on the asker's side. */
+static size_t found_on_a_side(struct net *net, size_t count)
+{
+    struct asked_for *q = calloc(1, sizeof *q);
+    size_t found = 0;
+    assert_non_null(q);
+    for (size_t i = 0; i < count; i++) {
+        size_t asker = some_node(net), holder;
+        do
+            holder = world_random(net->w) % NODES;
+        while (holder == asker || holder % 2 != asker % 2);
+        struct binding_want want = {.pipe = own_pipe(net, holder, 0), .owned = true, .owner = *world_id(net->w, holder)};
+        resolve(net, asker, &want, q);
+        found += q->result.err == 0;
+        if (!q->result.err)
+            is_right(net, asker, holder, &want, &q->result);
+    }
+    free(q);
+    return found;
+}
+
+/* A node whose few known rendezvous nodes are all on the other side may find nobody; most find what is there. */
+static void pipes_are_found_in_each_part_of_a_network_and_all_when_it_heals(void **state)
+{
+    (void)state;
+    struct net *net = net_new(74);
+    struct figures *f = calloc(1, sizeof *f);
+    assert_non_null(f);
+    part(net, true);
+    world_run(net->w, world_now(net->w) + LINK_DEAD_AFTER + REGISTRAR_LOST + 3 * SECOND);
+    size_t found = found_on_a_side(net, QUESTIONS / 4);
+    printf("parted in two: seed %llu, %zu of %d found on the own side\n", (unsigned long long)net->seed, found, QUESTIONS / 4);
+    assert_true(found >= QUESTIONS / 4 * 3 / 4);
+    part(net, false);
+    hear_again(net);
+    world_run(net->w, world_now(net->w) + 3 * SETTLE);
+    ask_many(net, f, QUESTIONS / 4);
+    tell(net, f, "healed");
+    free(f);
+    net_free(net);
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1)
@@ -395,6 +459,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_resolution_costs_at_most_twice_log2_of_n_messages),
         cmocka_unit_test(what_is_cached_costs_nothing_and_a_linked_holder_two_messages),
         cmocka_unit_test(pipes_are_found_though_rendezvous_nodes_and_holders_come_and_go),
+        cmocka_unit_test(pipes_are_found_in_each_part_of_a_network_and_all_when_it_heals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
