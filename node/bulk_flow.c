@@ -222,8 +222,8 @@ static void run_way(void *arg, unsigned index)
     if (err == 0 && reads) {
         stream_bear(w.s);
         err = carry(&w, &t->d->bytes_in);
-        if (err != 0 && w.s->fault.code == ERR_UNREACHABLE)
-            last_words(&w);
+        if (err == ERR_CANCELLED || (err != 0 && w.s->fault.code == ERR_UNREACHABLE))
+            last_words(&w); /* the other stream may have ended first, by what was said on this one */
     } else if (err == 0) {
         err = deliver(&w);
     }
