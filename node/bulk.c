@@ -1,178 +1,18 @@
-/* The bulk plane's face to the loop thread: starts and ends transfers, and brings their news over.
+/* The bulk plane's face to the loop thread: starts transfers and byte streams, lets them go on, ends them. bulk_news.c brings
+ * their news over.
  *
- * A transfer's threads put events into a mailbox; one post to the loop thread is under way as long as it is not empty. The
- * mailbox outlives the bulk plane until that post has run, so that a late one finds nothing instead of freed memory.
- *
- * Invariants:
- * 1. EVENT_DONE is a transfer's last event. The loop thread then joins its lead and frees it before it calls done().
- * 2. Only the loop thread touches the list of transfers. */
-#include "bulk.h"
+ * Invariant: only the loop thread touches the list of transfers. */
+#include "bulk_job.h"
 
 #include "bulk_thread.h"
-#include "bulk_transfer.h"
 #include "packet.h"
 
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 #include <unistd.h>
 
 #define STREAMS_DEFAULT 4
-
-struct event {
-    STAILQ_ENTRY(event) link;
-    struct job_transfer *job;
-    enum { NEWS_READY, NEWS_CONNECTED, NEWS_DONE, NEWS_ITEM } news;
-    struct fault fault; /* ITEM */
-    char path[];        /* ITEM */
-};
-
-/* A transfer with what the loop thread needs to know of it. */
-struct job_transfer {
-    struct transfer t; /* first: tell() gets its address */
-    LIST_ENTRY(job_transfer) link;
-    struct mailbox *mailbox;
-    pthread_t lead;
-    bool started;
-    struct event event[NEWS_ITEM]; /* one of each that must never fail for want of memory */
-};
-
-struct mailbox {
-    pthread_mutex_t lock;
-    STAILQ_HEAD(, event) events;
-    bool posted;
-    struct bulk *bulk; /* NULL once that is gone */
-    void (*post)(void *arg, void (*fn)(void *data), void *data);
-    void *arg;
-};
-
-struct bulk {
-    struct bulk_config config;
-    struct gate *gate;
-    struct mailbox *mailbox;
-    LIST_HEAD(, job_transfer) transfers;
-};
-
-/* ---- the mailbox */
-
-static void deliver(void *data);
-
-static void mailbox_put(struct mailbox *m, struct event *e)
-{
-    pthread_mutex_lock(&m->lock);
-    STAILQ_INSERT_TAIL(&m->events, e, link);
-    bool post = !m->posted;
-    m->posted = true;
-    pthread_mutex_unlock(&m->lock);
-    if (post)
-        m->post(m->arg, deliver, m);
-}
-
-static void mailbox_free(struct mailbox *m)
-{
-    pthread_mutex_destroy(&m->lock);
-    free(m);
-}
-
-static void on_tell(struct transfer *t, enum transfer_event what)
-{
-    static const int news[] = {[EVENT_READY] = NEWS_READY, [EVENT_CONNECTED] = NEWS_CONNECTED, [EVENT_DONE] = NEWS_DONE};
-    struct job_transfer *job = t->owner;
-    struct event *e = &job->event[news[what]];
-
-    e->job = job;
-    e->news = (unsigned)news[what];
-    mailbox_put(job->mailbox, e);
-}
-
-static void on_item(struct transfer *t, const char *path, const struct fault *fault)
-{
-    struct job_transfer *job = t->owner;
-    size_t n = strlen(path) + 1;
-    struct event *e = malloc(sizeof *e + n);
-
-    if (e == NULL)
-        return; /* it is counted all the same */
-    e->job = job;
-    e->news = NEWS_ITEM;
-    e->fault = *fault;
-    memcpy(e->path, path, n);
-    mailbox_put(job->mailbox, e);
-}
-
-/* ---- ends */
-
-static void job_free(struct job_transfer *job)
-{
-    if (job->started)
-        pthread_join(job->lead, NULL);
-    LIST_REMOVE(job, link);
-    transfer_fini(&job->t);
-    free(job);
-}
-
-static void finish(struct job_transfer *job)
-{
-    struct receive *r = job->t.r;
-    struct send *s = job->t.s;
-    struct duplex *d = job->t.d;
-    struct fault fault = job->t.fault;
-
-    if (job->t.progress != NULL)
-        atomic_store(&job->t.progress->phase, TRANSFER_ENDED);
-    job_free(job);
-    if (r != NULL) {
-        r->fault = fault;
-        r->port_data = NULL;
-        r->done(r);
-    } else if (s != NULL) {
-        s->fault = fault;
-        s->port_data = NULL;
-        s->done(s);
-    } else {
-        d->fault = fault;
-        d->port_data = NULL;
-        d->done(d);
-    }
-}
-
-static void handle(struct event *e)
-{
-    struct transfer *t = &e->job->t;
-
-    switch (e->news) {
-    case NEWS_READY: t->r != NULL ? t->r->ready(t->r) : t->d->ready(t->d); break;
-    case NEWS_CONNECTED: t->s != NULL ? t->s->connected(t->s) : t->d->connected(t->d); break;
-    case NEWS_DONE: finish(e->job); break;
-    case NEWS_ITEM:
-        t->r->item(t->r, e->path, &e->fault);
-        free(e);
-        break;
-    }
-}
-
-/* On the loop thread. A callback may free the bulk plane. */
-static void deliver(void *data)
-{
-    struct mailbox *m = data;
-
-    for (;;) {
-        pthread_mutex_lock(&m->lock);
-        struct event *e = m->bulk == NULL ? NULL : STAILQ_FIRST(&m->events);
-        if (e == NULL)
-            m->posted = false;
-        else
-            STAILQ_REMOVE_HEAD(&m->events, link);
-        bool orphan = m->bulk == NULL;
-        pthread_mutex_unlock(&m->lock);
-        if (orphan)
-            mailbox_free(m);
-        if (e == NULL)
-            return;
-        handle(e);
-    }
-}
 
 /* ---- starts */
 
@@ -193,7 +33,7 @@ static void *lead(void *arg)
             flow(t);
     }
     transfer_close_streams(t);
-    on_tell(t, EVENT_DONE);
+    job_tell(t, EVENT_DONE);
     return NULL;
 }
 
@@ -223,8 +63,8 @@ static struct job_transfer *job_new(struct bulk *bulk, uint32_t deadline_s)
     t->deadline_s = deadline_s < RECEPTION_DEADLINE_S ? deadline_s : RECEPTION_DEADLINE_S;
     t->deadline = now_ns() + t->deadline_s * SECOND;
     t->owner = job;
-    t->tell = on_tell;
-    t->tell_item = on_item;
+    t->tell = job_tell;
+    t->tell_item = job_tell_item;
     job->mailbox = bulk->mailbox;
     LIST_INSERT_HEAD(&bulk->transfers, job, link);
     return job;
@@ -237,7 +77,7 @@ static void job_start(struct job_transfer *job)
     job->started = err == 0;
     if (err != 0) {
         transfer_failf(&job->t, ERR_NOMEM, "cannot start a thread for a transfer");
-        on_tell(&job->t, EVENT_DONE);
+        job_tell(&job->t, EVENT_DONE);
     }
 }
 
@@ -398,19 +238,6 @@ void bulk_counts(struct bulk *bulk, struct bulk_counts *out)
     out->streams += transfer_streams(&job->t);
 }
 
-static struct mailbox *mailbox_new(struct bulk *bulk)
-{
-    struct mailbox *m = calloc(1, sizeof *m);
-    if (m == NULL)
-        return NULL;
-    pthread_mutex_init(&m->lock, NULL);
-    STAILQ_INIT(&m->events);
-    m->bulk = bulk;
-    m->post = bulk->config.post;
-    m->arg = bulk->config.arg;
-    return m;
-}
-
 int bulk_new(const struct bulk_config *config, struct bulk **bulk, struct fault *fault)
 {
     struct bulk *new = sodium_init() < 0 ? NULL : calloc(1, sizeof *new);
@@ -430,17 +257,6 @@ int bulk_new(const struct bulk_config *config, struct bulk **bulk, struct fault 
     return 0;
 }
 
-/* What was not delivered goes; items own their memory. */
-static void drop_events(struct mailbox *m)
-{
-    struct event *e;
-    while ((e = STAILQ_FIRST(&m->events)) != NULL) {
-        STAILQ_REMOVE_HEAD(&m->events, link);
-        if (e->news == NEWS_ITEM)
-            free(e);
-    }
-}
-
 void bulk_free(struct bulk *bulk)
 {
     struct job_transfer *job;
@@ -456,15 +272,10 @@ void bulk_free(struct bulk *bulk)
         job->started = false;
     }
     struct mailbox *m = bulk->mailbox;
-    drop_events(m);
+    mailbox_clear(m);
     while ((job = LIST_FIRST(&bulk->transfers)) != NULL)
         job_free(job);
     gate_free(bulk->gate);
-    pthread_mutex_lock(&m->lock);
-    m->bulk = NULL;
-    bool posted = m->posted;
-    pthread_mutex_unlock(&m->lock);
-    if (!posted)
-        mailbox_free(m);
+    mailbox_close(m);
     free(bulk);
 }
