@@ -219,6 +219,8 @@ void channel_out_status(const struct channel_out *c, struct channel_out_status *
 
 void channel_out_free(struct core *core)
 {
-    while (core->outs)
-        channel_free(core->outs);
+    for (struct channel_out *c = core->outs, *next; c; c = next) {
+        next = c->next;
+        channel_free(c);
+    }
 }

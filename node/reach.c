@@ -238,18 +238,14 @@ void reach_link_up(struct core *core, struct peer *peer)
         }
 }
 
-/* Those that wait for nothing else have failed; each end may change the list. */
+/* Those that wait for nothing else have failed; they end in the next turn, for an end may change the list. */
 void reach_dial_failed(struct core *core, struct peer *peer)
 {
-    struct reach *r = core->reaches;
-    while (r) {
+    for (struct reach *r = core->reaches; r; r = r->next)
         if (r->owner == peer && r->begun && !r->asked && !r->racing && !peer->dialling) {
-            reach_failed(r, ERR_UNREACHABLE);
-            r = core->reaches;
-        } else {
-            r = r->next;
+            r->deadline = core_now(core);
+            core_timer(core, &r->timer, 0);
         }
-    }
 }
 
 int reach_pipe(struct core *core, const struct binding_want *want, const struct node_id *avoid, reach_done *done, void *arg)
