@@ -110,6 +110,19 @@ static void those_who_once_had_a_shared_pipe_are_asked_again(void **state)
     assert_int_equal(n->sent_count, before + SHARED_AT_ONCE);
     for (size_t i = before + 1; i <= before + 2; i++)
         assert_true(peer_number(n, &n->sent[i]->to) >= 10);
+    n->linked[10] = n->linked[11] = false; /* until all say that nobody has it */
+    for (size_t i = before; i < n->sent_count; i++)
+        if (peer_number(n, &n->sent[i]->to) < 10)
+            answer(n, peer_number(n, &n->sent[i]->to), no(n, i));
+    run(n, n->now + QUERY_TIMEOUT);
+    assert_int_equal(n->result.err, ERR_TIMEOUT);
+    assert_int_equal(n->b->cache.count, 2);
+    before = n->sent_count;
+    resolve(n, &want);
+    for (size_t i = before; i < n->sent_count; i++)
+        answer(n, peer_number(n, &n->sent[i]->to), no(n, i));
+    assert_int_equal(n->result.err, ERR_NOT_FOUND);
+    assert_int_equal(n->b->cache.count, 0);
 }
 
 static void a_question_costs_few_messages_where_there_are_rendezvous_nodes(void **state)
