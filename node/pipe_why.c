@@ -1,10 +1,12 @@
 /* Why a pipe was not found: it may be bound for another transport, with another type, or as a shared one. See pipes.h.
  *
- * The questions are put one after the other, until one is answered. */
+ * The questions are put one after the other, until one is answered or WHY_WAIT is over: it has taken long enough to fail. */
 #include "pipes.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#define WHY_WAIT SECOND
 
 enum question { ANY_TRANSPORT, OTHER_TYPE, SHARED_ONE, QUESTIONS };
 
@@ -13,6 +15,7 @@ struct pipe_why {
     struct pipe_send_request request;
     enum question question; /* that is out */
     struct fault fault;
+    struct timer timer;
     pipe_why_done *done;
     void *arg;
 };
@@ -65,6 +68,19 @@ static void explain(struct pipe_why *w, const struct binding_result *result)
         fault_set(&w->fault, code, "'%s' is bound, but as a propagate pipe: say --propagate '%s'", r->name, name);
 }
 
+static void end(struct pipe_why *w)
+{
+    binding_cancel(w->core->binding, w);
+    core_cancel(w->core, &w->timer);
+    w->done(w->arg, &w->fault);
+    free(w);
+}
+
+static void out_of_time(void *arg)
+{
+    end(arg);
+}
+
 static void answered(void *arg, const struct binding_result *result)
 {
     struct pipe_why *w = arg;
@@ -75,8 +91,7 @@ static void answered(void *arg, const struct binding_result *result)
         if (ask_next(w))
             return;
     }
-    w->done(w->arg, &w->fault);
-    free(w);
+    end(w);
 }
 
 struct pipe_why *pipe_why(struct core *core, const struct pipe_send_request *request, const struct fault *fault,
@@ -86,8 +101,11 @@ struct pipe_why *pipe_why(struct core *core, const struct pipe_send_request *req
     if (!w)
         return NULL;
     *w = (struct pipe_why){.core = core, .request = *request, .fault = *fault, .done = done, .arg = arg};
-    if (ask_next(w))
+    timer_init(&w->timer, out_of_time, w);
+    if (ask_next(w)) {
+        core_timer(core, &w->timer, WHY_WAIT);
         return w;
+    }
     free(w);
     return NULL;
 }
@@ -97,5 +115,6 @@ void pipe_why_cancel(struct pipe_why *w)
     if (!w)
         return;
     binding_cancel(w->core->binding, w);
+    core_cancel(w->core, &w->timer);
     free(w);
 }
