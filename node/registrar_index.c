@@ -63,11 +63,19 @@ static void pass_done(void *arg, const struct msg *m, const struct fault *fault)
     free(pass);
 }
 
+/* Its holder, when its newest record is of the life that registered: only that may travel with these pipes. */
+static const struct peer *holder_now(struct core *core, const struct lease *lease)
+{
+    const struct peer *peer = peers_find(core->peers, &lease->holder);
+    return peer && peer->has_record && peer->record.incarnation == lease->incarnation ? peer : NULL;
+}
+
 static bool pass_send(struct core *core, const struct node_id *to, const struct lease *lease, struct msg *m)
 {
-    struct peer *peer = peers_find(core->peers, to), *holder = peers_find(core->peers, &lease->holder);
+    struct peer *peer = peers_find(core->peers, to);
+    const struct peer *holder = holder_now(core, lease);
     struct link *link = peer ? link_to(core, peer) : NULL;
-    struct pass *pass = link && holder && holder->has_record ? calloc(1, sizeof *pass) : NULL;
+    struct pass *pass = link && holder ? calloc(1, sizeof *pass) : NULL;
     if (!pass)
         return false;
     *pass = (struct pass){.core = core, .holder = lease->holder};
@@ -132,8 +140,7 @@ static void sweep(struct core *core, struct rendezvous *index, uint64_t now)
     rendezvous_counts(index, &counts);
     for (size_t i = counts.leases; i-- > 0;) {
         struct lease *lease = rendezvous_lease(index, i);
-        const struct peer *peer = peers_find(core->peers, &lease->holder);
-        if (!peer || peer->incarnation != lease->incarnation)
+        if (!holder_now(core, lease))
             rendezvous_end(index, lease);
     }
     core->registrar->sweep_at = now + SWEEP;
@@ -150,7 +157,8 @@ static bool pass_leases(struct core *core, struct rendezvous *index, uint64_t no
     rendezvous_counts(index, &counts);
     for (size_t i = 0; i < counts.leases; i++) {
         struct lease *lease = rendezvous_lease(index, i);
-        if (t->sent < PASS_MAX && !lease->passed_on && lease->expires > now && id_equal(&lease->holder, &lease->via))
+        bool due = !lease->passed_on && lease->expires > now && id_equal(&lease->holder, &lease->via);
+        if (due && t->sent < PASS_MAX && holder_now(core, lease))
             pass_lease(t, lease, now);
     }
     bool all = t->sent < PASS_MAX;
