@@ -248,6 +248,7 @@ static void p43_the_callers_node_stops(void **state)
     struct stream s = talk(rig);
 
     weft(rig, "anna", "down", NULL);
+    assert_status(s.anna, 0);
     assert_status(s.listener, 3);
     assert_int_not_equal(process_wait(s.caller), 0);
     hang_up(&s);
