@@ -149,7 +149,7 @@ static void bound(struct channel_out *c, const struct msg_open_ok *ok)
 {
     leave_former(c);
     c->lease = ok->lease_ms * MILLISECOND;
-    c->stamp = c->echoed = c->echoed_at = 0;
+    c->stamp = c->stamp_at = c->echoed = c->echoed_at = 0;
     c->quiet = 0;
     state_move(&c->state, CHANNEL_BOUND, c->core->log);
     if (c->finishing)
@@ -207,6 +207,7 @@ static void acked(struct channel_out *c, const struct msg_ack *ack)
         c->backoff = 0;
     if (ack->stamp > c->stamp) {
         c->stamp = ack->stamp;
+        c->stamp_at = core_now(c->core);
         c->binder.fence = core_now(c->core) + c->lease + (c->lease ? RECEIPT_WAY : 0);
     }
     go_on(c);

@@ -33,7 +33,9 @@ struct channel_out {
     uint64_t unbound_at; /* since when there is no binder */
     uint64_t retry_at;   /* SEEKING: when to go on; 0: something else is waited for */
     uint64_t backoff;
-    uint64_t lease, stamp, echoed, echoed_at; /* of the binder: length, newest stamp heard, and sent back */
+    uint64_t lease;             /* of the binder: its length */
+    uint64_t stamp, stamp_at;   /* the newest one heard, and when */
+    uint64_t echoed, echoed_at; /* the one that was sent back last, and when it was heard: the lease has run since about then */
     unsigned quiet;
     bool avoiding;
     struct node_id avoid;

@@ -16,7 +16,8 @@ static bool send_data(struct channel_out *c, const struct outflow_part *part)
     if (link_send(c->link, &m) != 0)
         return false;
     c->echoed = c->stamp;
-    c->echoed_at = c->sent_at = c->link->used_at = core_now(c->core);
+    c->echoed_at = c->stamp_at;
+    c->sent_at = c->link->used_at = core_now(c->core);
     return true;
 }
 
@@ -50,7 +51,7 @@ void channel_send_soon(struct channel_out *c)
 void channel_echo(struct channel_out *c)
 {
     struct outflow_part empty = {.seq = c->flow.next};
-    bool stale = c->echoed_at == 0 || core_now(c->core) - c->echoed_at >= c->lease / 4;
+    bool stale = c->echoed == 0 || core_now(c->core) - c->echoed_at >= c->lease / 4;
     if (c->lease > 0 && c->stamp != c->echoed && stale && outflow_outstanding(&c->flow))
         send_data(c, &empty);
 }
