@@ -68,6 +68,7 @@ static void moved(void *arg)
 {
     struct sending *s = arg;
     uint64_t since = core_now(s->call->core) - s->told;
+    look(s); /* at its end there is no peer any more */
     if (s->telling)
         return;
     s->telling = true;
