@@ -1,7 +1,7 @@
 /* One running transfer or byte stream, as the threads of the bulk plane share it.
  *
- * Its lead thread sets up the streams (bulk_connect.c), then runs stream 0 (fetch_receive.c, fetch_send.c, bulk_flow.c); each further stream
- * has a thread for as long as data flows. The loop thread only says go or stop, and reads counters.
+ * Its lead thread sets up the streams (bulk_connect.c), then runs stream 0 (fetch_receive.c, fetch_send.c, bulk_flow.c);
+ * each further stream has a thread for as long as data flows. The loop thread only says go or stop, and reads counters.
  *
  * The first fault ends all streams. One that is merely a lost connection gives way to a later, better one, such as what the
  * other side had to say on another stream. Lock order: gate, transfer, plan. */

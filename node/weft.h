@@ -93,8 +93,8 @@ WEFT_API void weft_cancel(struct weft *weft);
 
 struct weft_pipe;
 
-struct weft_pipe_options { /* zeroed: all defaults */
-    bool shared;           /* listen: bind NAME for all, not THIS-NODE:NAME */
+struct weft_pipe_options {    /* zeroed: all defaults */
+    bool shared;              /* listen: bind NAME for all, not THIS-NODE:NAME */
     bool propagate;           /* and NAME is for all too */
     const char *transport;    /* only by this one: "tcp", "ipc", "ws"; default any */
     const char *const *allow; /* listen: peers that may send, NULL-terminated; default all trusted ones */

@@ -71,8 +71,8 @@ struct program;
 struct program *world_program(struct world *w, size_t node, void (*on_row)(void *arg, const struct row *row), void *arg);
 /* A request, or a further row of the running call, at the current time. Takes the row. */
 void program_send(struct program *p, struct row *row);
-/* Its byte stream, for which it passes descriptors with "pipe-connect" and "accept": what it writes and that no more comes, what
- * has come so far for it and whether that was all, and whether it reads at all. */
+/* Its byte stream, for which it passes descriptors with "pipe-connect" and "accept": what it writes and that no more comes,
+ * what has come so far for it and whether that was all, and whether it reads at all. */
 void program_write(struct program *p, const void *bytes, size_t n);
 void program_shut(struct program *p);
 const uint8_t *program_read(const struct program *p, size_t *n, bool *ended);
