@@ -41,7 +41,7 @@
 #define COMPANY_NEAR 8     /* links outwards to the next in order of id */
 #define COMPANY_RELAYS 8
 #define DIALS_PER_S 4 /* for company, of peers that are not trusted: by the time it is spent, more is known of who is there */
-#define DIALS_BURST 24
+#define DIALS_BURST 16
 #define LINKS_PER_PEER_MAX 4  /* racing opens a few, one survives */
 #define GOSSIP_RECORDS_MAX 32 /* records in one message */
 #define GOSSIP_FANOUT 8       /* links to which a fresh record is passed on */

@@ -191,6 +191,15 @@ void binding_forget(struct binding *b, const struct tag *pipe, const struct node
     pipe_cache_drop(&b->cache, pipe, holder);
 }
 
+void binding_renewed(struct binding *b, const struct record *holder)
+{
+    for (size_t i = 0; i < b->cache.count; i++) {
+        struct pipe_entry *e = b->cache.entry[i];
+        if (id_equal(&e->holder.id, &holder->id) && record_compare(&e->holder, holder) < 0)
+            e->expires = 0;
+    }
+}
+
 /* ---- choosing */
 
 /* Binders that we trust, then by rank, by round trip (one that is not known last), by id. */

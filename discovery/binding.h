@@ -96,6 +96,8 @@ int binding_resolve(struct binding *b, const struct binding_want *want, binding_
 void binding_cancel(struct binding *b, void *arg);
 /* Forgets that this holder has it bound, because its endpoints did not work. */
 void binding_forget(struct binding *b, const struct tag *pipe, const struct node_id *holder);
+/* A holder has a newer record: what was heard of it with an older one is no answer any more, but still says whom to ask. */
+void binding_renewed(struct binding *b, const struct record *holder);
 
 void binding_on_query(struct binding *b, const struct node_id *from, const struct msg *m);
 void binding_on_answer(struct binding *b, const struct node_id *from, const struct msg *m);

@@ -5,10 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NAME_BUCKETS 1024
+
 struct peers {
     struct node_id self;
     struct peer **peer; /* by id */
     size_t count, cap;
+    uint64_t silence;
+    struct peer *named[NAME_BUCKETS];
 };
 
 int peers_new(const struct node_id *self, struct peers **peers)
@@ -17,6 +21,7 @@ int peers_new(const struct node_id *self, struct peers **peers)
     if (!*peers)
         return ERR_NOMEM;
     (*peers)->self = *self;
+    (*peers)->silence = BEACON_SILENCE;
     return 0;
 }
 
@@ -63,6 +68,7 @@ struct peer *peers_find(struct peers *peers, const struct node_id *id)
 void peers_drop(struct peers *peers, struct peer *peer)
 {
     size_t at = place_of(peers, &peer->id);
+    peers_name(peers, peer, "");
     memmove(&peers->peer[at], &peers->peer[at + 1], (peers->count - at - 1) * sizeof *peers->peer);
     peers->count--;
     free(peer);
@@ -111,6 +117,7 @@ int peers_add(struct peers *peers, const struct node_id *id, struct peer **out)
     struct peer *peer = calloc(1, sizeof *peer);
     if (!peer)
         return ERR_NOMEM;
+    peer->of = peers;
     peer->id = *id;
     size_t at = place_of(peers, id);
     memmove(&peers->peer[at + 1], &peers->peer[at], (peers->count - at) * sizeof *peers->peer);
@@ -122,12 +129,37 @@ int peers_add(struct peers *peers, const struct node_id *id, struct peer **out)
 
 /* ---- names */
 
+static struct peer **bucket_of(struct peers *peers, const char *name)
+{
+    uint32_t hash = 2166136261u; /* FNV-1a */
+    for (; *name; name++)
+        hash = (hash ^ (uint8_t)*name) * 16777619u;
+    return &peers->named[hash % NAME_BUCKETS];
+}
+
 static struct peer *holder_of(struct peers *peers, const char *name)
 {
-    for (size_t i = 0; i < peers->count; i++)
-        if (strcmp(peers->peer[i]->name, name) == 0)
-            return peers->peer[i];
-    return NULL;
+    struct peer *peer = *bucket_of(peers, name);
+    while (peer && strcmp(peer->name, name) != 0)
+        peer = peer->same_name;
+    return peer;
+}
+
+void peers_name(struct peers *peers, struct peer *peer, const char *name)
+{
+    struct peer **at = bucket_of(peers, peer->name);
+    while (peer->name[0] != '\0' && *at != peer)
+        at = &(*at)->same_name;
+    if (peer->name[0] != '\0')
+        *at = peer->same_name;
+    size_t n = strnlen(name, NAME_MAX_BYTES);
+    memmove(peer->name, name, n);
+    peer->name[n] = '\0';
+    if (n == 0)
+        return;
+    at = bucket_of(peers, peer->name);
+    peer->same_name = *at;
+    *at = peer;
 }
 
 void peers_pin(struct peers *peers, struct peer *peer)
@@ -138,8 +170,8 @@ void peers_pin(struct peers *peers, struct peer *peer)
     if (holder && (holder->trusted || !peer->trusted))
         return; /* the name stays with the key that had it first; a peer that was renamed keeps its old one */
     if (holder)
-        holder->name[0] = '\0';
-    memcpy(peer->name, peer->record.name, sizeof peer->name);
+        peers_name(peers, holder, "");
+    peers_name(peers, peer, peer->record.name);
 }
 
 bool peer_impostor(const struct peer *peer)
@@ -191,6 +223,7 @@ static void accept_record(struct peers *peers, struct peer *peer, const struct r
     peer->record = *record;
     peer->signed_record = *bytes;
     peer->has_record = true;
+    peer->passed = false;
     peer->incarnation = record->incarnation;
     peer->seq = record->seq;
     peers_pin(peers, peer);
@@ -212,7 +245,15 @@ void peer_heard(struct peer *peer, uint64_t now)
     }
     peer->heard = true;
     peer->heard_at = now;
+    peer->told = false;
     peer->gone = false;
+}
+
+void peer_told(struct peer *peer, uint64_t now)
+{
+    bool told = peer->told || !peer_alive(peer, now);
+    peer_heard(peer, now);
+    peer->told = told;
 }
 
 int peers_take_record(struct peers *peers, const struct record_bytes *bytes, bool from_link, uint64_t now, struct peer **out,
@@ -321,7 +362,22 @@ int peers_take_beacon(struct peers *peers, const void *bytes, size_t n, uint64_t
 
 bool peer_alive(const struct peer *peer, uint64_t now)
 {
-    return peer->heard && !peer->gone && now - peer->heard_at < BEACON_SILENCE;
+    return peer->heard && !peer->gone && now - peer->heard_at < peer->of->silence;
+}
+
+void peers_silence(struct peers *peers, uint64_t silence)
+{
+    peers->silence = silence;
+}
+
+void peers_forget(struct peers *peers, uint64_t now)
+{
+    for (size_t i = peers->count; i-- > 0;) {
+        struct peer *p = peers->peer[i];
+        uint64_t life = p->has_record ? p->record.life_s * SECOND : 0;
+        if (!p->trusted && p->busy == 0 && !peer_alive(p, now) && now - p->heard_at > life)
+            peers_drop(peers, p);
+    }
 }
 
 #define DIAL_WAIT_FIRST (SECOND / 2)

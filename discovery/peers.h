@@ -13,18 +13,22 @@ struct peers;
 struct link;
 
 struct peer {
+    struct peers *of;       /* the table that it is in */
+    struct peer *same_name; /* next in its bucket of names */
     struct node_id id;
     bool curve_known;
     uint8_t curve[CURVE_KEY_BYTES]; /* that its id yields: see peer_has_key */
     char name[NAME_MAX_BYTES + 1];  /* pinned to this id, or "" when another id holds the name it claims */
     bool trusted;
     bool has_record;
+    bool passed; /* its record was told to others as news */
     struct record record;
     struct record_bytes signed_record;
     uint64_t incarnation, seq; /* newest ever seen, also from before a restart: older records are replays */
     uint64_t beat;             /* of the newest beacon in this incarnation */
     bool heard;                /* ever, in this life of ours */
     uint64_t heard_at;         /* last proven sign of life */
+    bool told;                 /* it counts as alive because others say so: we have not heard it ourselves */
     bool gone;                 /* it said goodbye, and has not been heard since */
     struct link *links;        /* to it, newest first (node/links.c) */
     unsigned up;               /* of these, those that are up */
@@ -77,13 +81,21 @@ int peers_lookup(struct peers *peers, const char *text, struct peer **out);
 void peer_label(const struct peer *peer, char out[NAME_MAX_BYTES + 1]);
 /* Has it a name that belongs to another key? Such a peer is not linked to, unless it is trusted by id. */
 bool peer_impostor(const struct peer *peer);
+/* Pins this name, "" for none. */
+void peers_name(struct peers *peers, struct peer *peer, const char *name);
 /* Pins the name of its record to this peer, taking it from an untrusted holder. */
 void peers_pin(struct peers *peers, struct peer *peer);
 
-/* Alive: heard within BEACON_SILENCE, and no goodbye since. */
+/* For how long a peer that is silent counts as alive: BEACON_SILENCE at first, longer where beacons are rarer. */
+void peers_silence(struct peers *peers, uint64_t silence);
+/* Alive: heard within that time, and no goodbye since. */
 bool peer_alive(const struct peer *peer, uint64_t now);
+/* Forgets those whose record has not been renewed within its life, but for trusted and busy ones. */
+void peers_forget(struct peers *peers, uint64_t now);
 /* A sign of life: attempts to dial it need wait no longer than its damping says. */
 void peer_heard(struct peer *peer, uint64_t now);
+/* The same by hearsay: its newer record came from another node. */
+void peer_told(struct peer *peer, uint64_t now);
 /* A link to it was lost: the more often, the longer it is left alone. */
 void peer_lost(struct peer *peer, uint64_t now);
 /* It is being dialled now: sets when to try again. */

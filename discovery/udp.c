@@ -211,6 +211,25 @@ static bool rescan(struct udp *udp)
     return !same;
 }
 
+size_t udp_local(struct addr *out, size_t max)
+{
+    struct ifaddrs *list = NULL;
+    size_t n = 0;
+    if (getifaddrs(&list) != 0)
+        return 0;
+    for (const struct ifaddrs *ifa = list; ifa && n <= max; ifa = ifa->ifa_next) {
+        struct addr a;
+        bool up = (ifa->ifa_flags & IFF_UP) && (ifa->ifa_flags & IFF_RUNNING);
+        if (!up || !ifa->ifa_addr || addr_from_sockaddr(ifa->ifa_addr, &a) != 0)
+            continue;
+        if (n < max)
+            out[n] = a;
+        n++;
+    }
+    freeifaddrs(list);
+    return n <= max ? n : 0;
+}
+
 size_t udp_interfaces(const struct udp *udp, struct udp_interface *out, size_t max)
 {
     size_t n = udp->count < max ? udp->count : max;

@@ -46,6 +46,8 @@ void udp_read(struct udp *udp, void (*each)(void *arg, const struct addr *from, 
               bool *changed);
 /* To every interface (`to` NULL) or one address; our own datagrams are heard too (the core knows its own id). */
 void udp_send(struct udp *udp, const struct addr *to, const void *bytes, size_t n);
+/* All addresses of interfaces that are up, also of those that are not to be used. 0 when they cannot be read, or are more. */
+size_t udp_local(struct addr *out, size_t max);
 /* The usable addresses now, in order: by interface, global before link-local, loopback last. */
 size_t udp_interfaces(const struct udp *udp, struct udp_interface *out, size_t max);
 

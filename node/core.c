@@ -89,7 +89,8 @@ int core_new(const struct core_config *config, const struct port *port, struct c
     bucket_init(&core->records, BEACON_CHECKS_PER_S, 2 * BEACON_CHECKS_PER_S, now);
     bucket_init(&core->replies, 10, 20, now);
     bucket_init(&core->receipts, RECEIPTS_PER_S, RECEIPTS_PER_S, now);
-    bucket_init(&core->dials, 20, 256, now);
+    for (size_t i = 0; i < DIAL_KINDS; i++)
+        bucket_init(&core->dials[i], DIALS_PER_S, DIALS_BURST, now);
     bucket_init(&core->wrong_tickets, TICKET_WRONG_PER_MIN / 60.0, TICKET_WRONG_PER_MIN, now);
     int err = peers_new(&config->identity->id, &core->peers);
     if (!err)
@@ -135,7 +136,7 @@ void core_load_peer(struct core *core, const struct peer_row *row)
     struct peer *peer;
     if (peers_add(core->peers, &row->id, &peer) != 0)
         return;
-    memcpy(peer->name, row->name, sizeof peer->name);
+    peers_name(core->peers, peer, row->name);
     peer->trusted = row->trust == TRUST_TRUSTED;
     peer->incarnation = row->incarnation;
     peer->seq = row->seq;

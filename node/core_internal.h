@@ -115,12 +115,14 @@ void core_take(struct link *link, const void *bytes, size_t n);
 
 /* ---- which peers are linked to without being asked for (company.c) */
 
+enum dial_kind { DIAL_HEARD, DIAL_TOLD, DIAL_RELAY, DIAL_KINDS };
+
 /* Peers or links changed: see soon who is to be dialled. */
 void links_consider(struct core *core);
 /* Dials a peer at once, whatever its damping. False: no endpoint of it is known. */
 bool links_dial(struct core *core, struct peer *peer);
-/* Its record is new: links to an earlier life of it are dead, attempts to reach that begin anew, and links of this life may
- * go by interfaces that are no more. */
+/* Its record is new: links to an earlier life of it are dead, attempts to reach that begin anew, where its pipes are bound is
+ * asked anew, and links of this life may go by interfaces that are no more. */
 void links_renewed(struct core *core, struct peer *peer);
 void company_init(struct core *core);
 void company_fini(struct core *core);
@@ -230,7 +232,7 @@ void gossip_beacon_now(struct core *core);
 void gossip_renew_record(struct core *core);
 void gossip_link_up(struct link *link);
 void gossip_on_records(struct link *link, const struct msg *m);
-/* A peer's record is new: save it if it is trusted, pass it on. */
+/* A peer's record is new: save it if it is trusted, pass it on, once. */
 void gossip_fresh(struct core *core, struct peer *peer, const struct link *from);
 
 /* ---- pipes made known (binding_host.c, registrar.c) */
@@ -261,6 +263,7 @@ struct core {
     struct registrar *registrar;
     struct record record; /* our own */
     struct record_bytes signed_record;
+    uint64_t renewed_at;
     uint64_t beat;
 
     struct link *links; /* newest first */
@@ -269,7 +272,7 @@ struct core {
     struct here *here; /* the link to ourselves, once it is wanted */
     uint32_t link_count;
     link_no next_link;
-    struct bucket dials; /* of peers that are not trusted */
+    struct bucket dials[DIAL_KINDS]; /* of peers that are not trusted */
 
     struct ask *asks;
     uint64_t next_request;

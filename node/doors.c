@@ -348,6 +348,31 @@ void doors_leave(struct doors *doors, struct door *door)
         loop_timer_set(doors->config.loop, &doors->look, door->shut_at);
 }
 
+/* Does it stand on one of these addresses, or on none, being local? */
+static bool stands_on(int fd, const struct addr *local, size_t count)
+{
+    struct sockaddr_storage sa = {.ss_family = AF_UNSPEC};
+    socklen_t n = sizeof sa;
+    struct addr a;
+    if (getsockname(fd, (struct sockaddr *)&sa, &n) != 0 || addr_from_sockaddr((struct sockaddr *)&sa, &a) != 0)
+        return true;
+    for (size_t i = 0; i < count; i++)
+        if (addr_same_host(&a, &local[i]))
+            return true;
+    return false;
+}
+
+void doors_keep(struct doors *doors, const struct addr *local, size_t count)
+{
+    for (size_t i = 0; i < DOORS_MAX; i++) {
+        struct door *d = &doors->door[i];
+        if (d->fd < 0 || d->shut_at == TIMER_NEVER || stands_on(d->fd, local, count))
+            continue;
+        log_write(doors->config.log, LOG_INFO, "doors", "a connection is dropped: its interface is gone");
+        door_shut(d, loop_now());
+    }
+}
+
 uint64_t doors_refused(const struct doors *doors)
 {
     return doors->refused;

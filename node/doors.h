@@ -57,6 +57,9 @@ void door_used(struct door *door);
 /* Its link was hung up: an inbound connection is shut as soon as what is queued has had time to leave. NULL is fine. */
 void doors_leave(struct doors *doors, struct door *door);
 
+/* Shuts the connections that stand on an address of this machine which is none of these, so that their ends are told. */
+void doors_keep(struct doors *doors, const struct addr *local, size_t count);
+
 /* Connections shut by us so far, other than by doors_leave, and those that libzmq found not to speak its protocol. */
 uint64_t doors_refused(const struct doors *doors);
 

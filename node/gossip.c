@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RECORD_LIFE_S 600
+#define RECORD_LIFE_S RECORD_LIFE_MAX_S
+#define RECORD_RENEWAL (RECORD_LIFE_S / 3 * SECOND)
 #define SEED_WAIT_FIRST (SECOND / 2)
 #define SEED_WAIT_MAX (30 * SECOND)
 
@@ -25,6 +26,7 @@ void gossip_renew_record(struct core *core)
     r->seq = ++core->beat; /* grows with the beat, so that record and beacon numbers never run against each other */
     r->roles = core->config.roles;
     r->life_s = RECORD_LIFE_S;
+    core->renewed_at = core_now(core);
     r->endpoint_count = (uint8_t)core->port->endpoints(core->port->self, r->endpoint, RECORD_ENDPOINTS_MAX);
     if (record_sign(r, core->config.identity, &core->signed_record) != 0)
         log_write(core->log, LOG_ERROR, "gossip", "our own record does not fit into %d bytes", RECORD_BYTES_MAX);
@@ -47,13 +49,40 @@ void gossip_beacon_now(struct core *core)
         send_beacon(core, BEACON_ALIVE, NULL, NULL);
 }
 
+/* The more nodes there are, the rarer are the beacons of each, so that all together send BEACONS_PER_S at the most; and the
+ * longer a silent one counts as alive. All hear about the same others, so all come to about the same interval. */
+static uint64_t beacon_interval(struct core *core, uint64_t now)
+{
+    uint64_t heard = 0;
+    for (size_t i = 0; i < peers_count(core->peers); i++) {
+        const struct peer *peer = peers_at(core->peers, i);
+        heard += peer_alive(peer, now) && !peer->told;
+    }
+    uint64_t interval = heard * (SECOND / BEACONS_PER_S);
+    if (interval < BEACON_INTERVAL)
+        interval = BEACON_INTERVAL;
+    peers_silence(core->peers, interval * (BEACON_SILENCE / SECOND) / (BEACON_INTERVAL / SECOND));
+    return interval;
+}
+
+/* Nobody keeps a record for longer than it says, so ours must be made anew in time, and what others let lapse is forgotten. */
+static void renew(struct core *core, uint64_t now)
+{
+    if (now - core->renewed_at < RECORD_RENEWAL)
+        return;
+    peers_forget(core->peers, now);
+    core_endpoints_changed(core);
+}
+
 static void beacon_due(void *arg)
 {
     struct core *core = arg;
-    uint32_t jitter;
+    uint64_t now = core_now(core), interval = beacon_interval(core, now);
+    uint64_t jitter;
     core_random(core, &jitter, sizeof jitter);
+    renew(core, now);
     gossip_beacon_now(core);
-    core_timer(core, &core->beacon_timer, BEACON_INTERVAL - BEACON_INTERVAL / 8 + jitter % (BEACON_INTERVAL / 4));
+    core_timer(core, &core->beacon_timer, interval - interval / 8 + jitter % (interval / 4));
 }
 
 /* ---- seeds: addresses given by a person, asked until somebody answers */
@@ -200,6 +229,9 @@ void gossip_link_up(struct link *link)
 
 void gossip_fresh(struct core *core, struct peer *peer, const struct link *from)
 {
+    if (peer->passed)
+        return;
+    peer->passed = true;
     if (peer->trusted)
         peer_save(core, peer);
     struct node_id ids[LINKS_MAX];
@@ -234,7 +266,7 @@ void gossip_on_records(struct link *link, const struct msg *m)
             if (peer == link->peer)
                 link->incarnation = peer->incarnation; /* this very link proves it to be of that life */
             links_renewed(core, peer);
-            peer_heard(peer, now); /* a hint: worth one attempt to dial it */
+            peer_told(peer, now); /* a hint: worth one attempt to dial it */
             gossip_fresh(core, peer, link);
         }
     }

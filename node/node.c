@@ -55,6 +55,7 @@ static void tear_down(struct weft_node *node)
     if (node->loop) {
         loop_drain(node->loop);
         loop_timer_cancel(node->loop, &node->stop_timer);
+        loop_timer_cancel(node->loop, &node->settled);
     }
     core_free(node->core);
     for (int i = 0; i < UDP_FDS; i++)
@@ -402,6 +403,7 @@ struct weft_node *weft_node_start(const struct weft_options *options, struct wef
     }
     node->home = (struct home){.fd = -1, .lock = -1};
     timer_init(&node->stop_timer, look_whether_done, node);
+    timer_init(&node->settled, node_settled, node);
     sem_init(&node->ready, 0, 0);
     int err = build(node, options, &fault);
     if (!err)

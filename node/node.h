@@ -37,6 +37,7 @@ struct weft_node {
     struct bulk *bulk;
     struct places places;
     struct watch *udp_watch[UDP_FDS], *control_watch;
+    struct timer settled; /* when addresses came or went: a while after that */
 
     struct port port;
     struct core *core;
@@ -56,6 +57,7 @@ void node_accepted(void *arg, link_no link, const uint8_t curve[CURVE_KEY_BYTES]
 void node_message(void *arg, link_no link, const void *bytes, size_t n);
 void node_link_lost(void *arg, link_no link);
 void node_udp_ready(void *arg);
+void node_settled(void *arg); /* of the timer */
 void node_control_ready(void *arg);
 void node_request(void *arg, uint64_t client, const struct row *row);
 void node_client_gone(void *arg, uint64_t client);

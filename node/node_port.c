@@ -72,13 +72,28 @@ static void on_datagram(void *arg, const struct addr *from, const void *bytes, s
     core_datagram(((struct weft_node *)arg)->core, from, bytes, n);
 }
 
+/* A cable that is pulled and put back at once costs no links. */
+#define SETTLING SECOND
+#define LOCAL_MAX 256
+
+void node_settled(void *arg)
+{
+    struct weft_node *node = arg;
+    struct addr local[LOCAL_MAX];
+    size_t n = udp_local(local, LOCAL_MAX);
+    if (n > 0)
+        wire_keep(node->wire, local, n);
+}
+
 void node_udp_ready(void *arg)
 {
     struct weft_node *node = arg;
     bool changed;
     udp_read(node->udp, on_datagram, node, &changed);
-    if (changed)
-        core_endpoints_changed(node->core);
+    if (!changed)
+        return;
+    core_endpoints_changed(node->core);
+    loop_timer_set(node->loop, &node->settled, loop_now() + SETTLING);
 }
 
 size_t node_endpoints(void *self, struct endpoint *out, size_t max)

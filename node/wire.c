@@ -420,6 +420,11 @@ void wire_free(struct wire *wire)
     free(wire);
 }
 
+void wire_keep(struct wire *wire, const struct addr *local, size_t count)
+{
+    doors_keep(wire->doors, local, count);
+}
+
 void wire_count(const struct wire *wire, struct wire_counts *out)
 {
     *out = (struct wire_counts){.links = wire->lines.in_use,

@@ -47,6 +47,9 @@ int wire_dial(struct wire *wire, link_no link, const struct node_id *peer, const
 int wire_send(struct wire *wire, link_no link, const void *bytes, size_t n);
 void wire_hangup(struct wire *wire, link_no link);
 
+/* Ends the links that stand on an address of this machine which is none of these: it is gone. */
+void wire_keep(struct wire *wire, const struct addr *local, size_t count);
+
 void wire_count(const struct wire *wire, struct wire_counts *out);
 
 #endif
