@@ -260,18 +260,39 @@ static void start(struct caller *c)
 
 /* ---- seeking */
 
+static void all_busy(struct caller *c)
+{
+    struct fault busy;
+    fault_set(&busy, ERR_FULL, "'%s' is busy: who has it bound is talking to somebody else; try again later", c->request.name);
+    fail(c, &busy);
+}
+
+/* Of the holders that were found, the best one that was not busy. */
+static const struct binding_holder *idle_holder(const struct caller *c, const struct binding_result *binding)
+{
+    for (uint8_t i = 0; i < binding->count; i++)
+        if (!was_busy(c, &binding->holder[i].record.id))
+            return &binding->holder[i];
+    return NULL;
+}
+
 static void reached(void *arg, const struct reached *r)
 {
     struct caller *c = arg;
-    if (!r->link && c->busy_count == 0) {
-        not_found(c, &r->fault);
+    if (!r->link) {
+        if (c->busy_count > 0)
+            all_busy(c);
+        else
+            not_found(c, &r->fault);
         return;
     }
-    if (!r->link || was_busy(c, &r->link->peer->id)) {
-        struct fault busy;
-        fault_set(&busy, ERR_FULL, "'%s' is busy: who has it bound is talking to somebody else; try again later",
-                  c->request.name);
-        fail(c, &busy);
+    if (was_busy(c, &r->link->peer->id)) {
+        const struct binding_holder *idle = idle_holder(c, r->binding);
+        struct binding_want want = c->request.want;
+        want.owned = true; /* by just this one, for the moment */
+        want.owner = idle ? idle->record.id : want.owner;
+        if (!idle || reach_pipe(c->core, &want, NULL, reached, c) != 0)
+            all_busy(c);
         return;
     }
     c->peer = r->link->peer;
@@ -285,8 +306,7 @@ static void reached(void *arg, const struct reached *r)
 static void seek(void *arg)
 {
     struct caller *c = arg;
-    const struct node_id *avoid = c->busy_count > 0 ? &c->busy[c->busy_count - 1] : NULL;
-    if (reach_pipe(c->core, &c->request.want, avoid, reached, c) == 0)
+    if (reach_pipe(c->core, &c->request.want, NULL, reached, c) == 0)
         return;
     struct fault fault;
     fault_set(&fault, ERR_NOMEM, "out of memory");

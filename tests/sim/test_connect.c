@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-enum { ANNA, BOB, CAROL };
+enum { ANNA, BOB, CAROL, DAVE, NODES };
 
 /* ---- programs */
 
@@ -111,19 +111,17 @@ static void join(struct world *w, size_t a, size_t b)
     assert_true(world_call(w, b, request("join", "ticket", ticket))->done);
 }
 
-/* Three nodes; anna and bob trust each other, and carol too unless she is a stranger. */
-static struct world *world_of(uint64_t seed, bool stranger)
+/* Anna and bob trust each other, and the others too unless they are strangers. */
+static struct world *world_of(uint64_t seed, bool strangers)
 {
-    static const char *const names[] = {"anna", "bob", "carol"};
+    static const char *const names[NODES] = {"anna", "bob", "carol", "dave"};
     struct world *w = world_new(seed);
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < NODES; i++)
         world_start(w, world_add(w, names[i]));
     run(w, SECOND);
-    join(w, ANNA, BOB);
-    if (!stranger) {
-        join(w, ANNA, CAROL);
-        join(w, BOB, CAROL);
-    }
+    for (size_t i = 1; i < (strangers ? CAROL : NODES); i++)
+        for (size_t k = 0; k < i; k++)
+            join(w, i, k);
     return w;
 }
 
@@ -202,7 +200,7 @@ static void say(const struct party *p, const char *text)
 static void part(struct world *w)
 {
     run(w, 30 * SECOND);
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < NODES; i++) {
         const struct core *core = world_core(w, i);
         if (core)
             assert_true(core->callees == NULL && core->callers == NULL && core->transfers == 0);
@@ -452,26 +450,29 @@ static struct row *listen_shared(void)
     return row;
 }
 
-/* Two binders of a shared pipe: the second caller comes to the other one, the third to none. */
+/* Three binders of a shared pipe: each caller comes to another one, the fourth to none. */
 static void pipe_of_a_shared_pipe_the_next_one_is_asked(void **state)
 {
     (void)state;
     struct world *w = world_of(14, false);
-    struct party bob = {0}, carol = {0}, first, second, third;
-    listen_as(w, &bob, BOB, listen_shared());
-    listen_as(w, &carol, CAROL, listen_shared());
+    struct party desk[3] = {0}, caller[4];
+    for (size_t i = 0; i < 3; i++)
+        listen_as(w, &desk[i], BOB + i, listen_shared());
     run(w, SECOND);
-    connect_as(w, &first, ANNA, call("desk", 1000));
-    await(w, is_connected, &first);
-    connect_as(w, &second, ANNA, call("desk", 1000));
-    await(w, is_connected, &second);
-    assert_true(first.connected && second.connected);
-    assert_string_not_equal(first.peer, second.peer);
-    connect_as(w, &third, ANNA, call("desk", 1000));
-    assert_error(w, &third, "full", "busy");
-    assert_true(bob.joined == 1 && carol.joined == 1);
-    program_leave(first.program);
-    program_leave(second.program);
+    for (size_t i = 0; i < 3; i++) {
+        connect_as(w, &caller[i], ANNA, call("desk", 1000));
+        await(w, is_connected, &caller[i]);
+        if (!caller[i].connected)
+            fail_msg("caller %zu: %s: %s", i, caller[i].code, caller[i].text);
+        for (size_t k = 0; k < i; k++)
+            assert_string_not_equal(caller[i].peer, caller[k].peer);
+    }
+    connect_as(w, &caller[3], ANNA, call("desk", 1000));
+    assert_error(w, &caller[3], "full", "busy");
+    for (size_t i = 0; i < 3; i++) {
+        assert_true(desk[i].offers == 1 && desk[i].joined == 1);
+        program_leave(caller[i].program);
+    }
     part(w);
 }
 
