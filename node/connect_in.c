@@ -231,6 +231,10 @@ static void take_request(struct callee *c, const struct link *link, const struct
 
 static void offer(struct pipe *pipe, struct link *link, const struct msg *m)
 {
+    if (over_quota(link)) {
+        link_error(link, m->request, ERR_FULL, "as many byte streams as this node allows are there; try again later");
+        return;
+    }
     struct callee *c = callee_new(pipe, link);
     if (!c) {
         link_error(link, m->request, ERR_NOMEM, "out of memory for a byte stream");
@@ -247,27 +251,43 @@ static void offer(struct pipe *pipe, struct link *link, const struct msg *m)
     core_timer(c->core, &c->timer, CONNECT_OFFER);
 }
 
+static int may_connect(const struct link *link, const struct msg *m, const struct pipe *pipe, struct fault *fault)
+{
+    if (!pipe->reader || pipe->type != PIPE_UNICAST || link->core->stopping)
+        return fault_set(fault, ERR_STATE, "this pipe is not bound here for byte streams");
+    if (!pipe_allows(pipe, link->peer))
+        return fault_set(fault, ERR_REFUSED, "this pipe is not for you");
+    if (m->connect.reception.streams != DUPLEX_STREAMS)
+        return fault_set(fault, ERR_MALFORMED, "a byte stream takes two connections");
+    return 0;
+}
+
+/* Is this what we wait for: the caller asks again, and offers no address this time? */
+static bool swaps(const struct callee *c, const struct link *link, const struct msg *m)
+{
+    return c->state == CALLEE_HELD && c->peer == link->peer && m->connect.reception.addr_count == 0;
+}
+
 void connect_on_request(struct link *link, const struct msg *m)
 {
-    struct core *core = link->core;
-    struct pipe *pipe = pipe_find(core, &m->connect.pipe);
-    struct callee *c = pipe ? callee_of(core, pipe) : NULL;
-    link->used_at = core_now(core);
-    if (!pipe || !pipe->reader || pipe->type != PIPE_UNICAST)
+    struct pipe *pipe = pipe_find(link->core, &m->connect.pipe);
+    struct fault fault;
+    link->used_at = core_now(link->core);
+    if (!pipe) {
         link_error(link, m->request, ERR_STATE, "this pipe is not bound here");
-    else if (!pipe_allows(pipe, link->peer))
-        link_error(link, m->request, ERR_REFUSED, "this pipe is not for you");
-    else if (m->connect.reception.streams != DUPLEX_STREAMS)
-        link_error(link, m->request, ERR_MALFORMED, "a byte stream takes two connections");
-    else if (c && c->state == CALLEE_HELD && c->peer == link->peer && m->connect.reception.addr_count == 0) {
+        return;
+    }
+    struct callee *c = callee_of(link->core, pipe);
+    if (may_connect(link, m, pipe, &fault) != 0) {
+        core_send_error(link, m->request, &fault);
+    } else if (!c) {
+        offer(pipe, link, m);
+    } else if (swaps(c, link, m)) {
         take_request(c, link, m);
         start(c);
-    } else if (c)
+    } else {
         link_error(link, m->request, ERR_FULL, "the program that listens is talking to somebody else; try again later");
-    else if (over_quota(link) || core->stopping)
-        link_error(link, m->request, ERR_FULL, "as many byte streams as this node allows are there; try again later");
-    else
-        offer(pipe, link, m);
+    }
 }
 
 void connect_on_cancel(struct link *link, const struct msg *m)

@@ -165,7 +165,8 @@ WEFT_API int weft_pipe_take(struct weft_pipe *pipe, const char *channel, struct 
 WEFT_API void weft_pipe_interrupt(struct weft_pipe *pipe);
 
 /* After WEFT_PIPE_OFFER: joins the stream to two descriptors (which may be one: a socket), and returns when both directions
- * have ended. They are left open. `moved` (may be NULL) gets the bytes read from `in` and written to `out`. */
+ * have ended. They are left open; of a socket the end of what came is passed on (shutdown). `moved` (may be NULL) gets the
+ * bytes read from `in` and written to `out`. */
 WEFT_API int weft_pipe_accept(struct weft_pipe *pipe, int in, int out, uint64_t moved[2], struct weft_error *error);
 WEFT_API int weft_pipe_refuse(struct weft_pipe *pipe, const char *why, struct weft_error *error);
 /* A byte stream to whoever has the pipe bound: from `in` to there, from there to `out`; as weft_pipe_accept. */
