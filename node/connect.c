@@ -90,7 +90,7 @@ static void fail(struct caller *c, const struct fault *fault)
 {
     struct call *call = c->call;
     struct fault told = *fault;
-    if (c->joined)
+    if (c->joined && c->duplex)
         connect_failed(&told, c->duplex);
     summarise(c, "summary");
     caller_free(c);
@@ -342,7 +342,7 @@ void verb_pipe_connect(struct call *call, const struct row *row)
     if (!err && request.want.type != PIPE_UNICAST)
         err = fault_set(&fault, ERR_USAGE, "there are no byte streams through propagate pipes");
     if (!err && !(c = calloc(1, sizeof *c)))
-        err = fault_set(&fault, ERR_NOMEM, "out of memory");
+        fault_set(&fault, ERR_NOMEM, "out of memory");
     if (!c) {
         call_fail(call, &fault);
         return;
