@@ -39,7 +39,7 @@
 #define LINKS_RESERVED 128 /* of these, for trusted peers: others may have keys without number */
 #define COMPANY_MAX 64     /* so many peers are all linked to, of more a part: see node/company.c */
 #define COMPANY_NEAR 8     /* links outwards to the next in order of id */
-#define COMPANY_RELAYS 8
+#define COMPANY_RELAYS 6   /* each relay of a dozen then has half of all nodes */
 #define DIALS_PER_S 4 /* for company, of peers that are not trusted: by the time it is spent, more is known of who is there */
 #define DIALS_BURST 16
 #define LINKS_PER_PEER_MAX 4  /* racing opens a few, one survives */

@@ -115,6 +115,8 @@ static bool is_wanted(struct circles *c, const struct peer *peer)
     uint64_t distance = number_of(&peer->id) - c->self;
     enum dial_kind kind = kind_of(peer);
     bool wanted = is_company(size_for(c, kind), place_of(&c->all[kind], distance));
+    if (kind == DIAL_TOLD && c->all[DIAL_HEARD].count >= COMPANY_MAX)
+        wanted = false; /* who hears enough needs no hearsay */
     if (peer->trusted && is_company(c->trusted.count, place_of(&c->trusted, distance)))
         wanted = true;
     if (!is_relay(peer))

@@ -240,7 +240,8 @@ void gossip_fresh(struct core *core, struct peer *peer, const struct link *from)
 int binding_start(struct core *core); /* ERR_NOMEM */
 /* Linked nodes that are rendezvous, each once. */
 size_t links_relays(struct core *core, struct node_id *out, size_t max);
-/* Verifies a record from anywhere, keeps it when it is news, and decodes it. ERR_VERIFY; ERR_STATE when a newer one is known. */
+/* Verifies a record from anywhere, keeps it when it is news, and decodes it. ERR_VERIFY; ERR_STATE when a newer one is
+ * known. */
 int core_take_record(struct core *core, const struct record_bytes *bytes, struct record *decoded);
 
 int registrar_new(struct core *core);

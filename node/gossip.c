@@ -211,18 +211,26 @@ static void send_records(struct link *link, struct peer *const *peers, size_t co
     free(m);
 }
 
-/* A new link is told of the peers that we are linked to ourselves: those we know to be alive. */
+static size_t records_of(const struct link *link, const struct node_id *ids, size_t count, bool relays, struct peer **out)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct peer *peer = peers_find(link->core->peers, &ids[i]);
+        if (peer && peer != link->peer && peer->has_record && ((peer->record.roles & ROLE_RELAY) != 0) == relays)
+            out[n++] = peer;
+    }
+    return n;
+}
+
+/* A new link is told of the peers that we are linked to ourselves, those we know to be alive: first of relays, which everybody
+ * should know. */
 void gossip_link_up(struct link *link)
 {
     struct core *core = link->core;
     struct node_id ids[GOSSIP_RECORDS_MAX];
     struct peer *known[GOSSIP_RECORDS_MAX];
-    size_t count = links_peers(core, ids, GOSSIP_RECORDS_MAX), n = 0;
-    for (size_t i = 0; i < count; i++) {
-        struct peer *peer = peers_find(core->peers, &ids[i]);
-        if (peer && peer != link->peer && peer->has_record)
-            known[n++] = peer;
-    }
+    size_t n = records_of(link, ids, links_relays(core, ids, GOSSIP_RECORDS_MAX / 2), true, known);
+    n += records_of(link, ids, links_peers(core, ids, GOSSIP_RECORDS_MAX - n), false, known + n);
     if (n > 0)
         send_records(link, known, n);
 }
