@@ -3,7 +3,7 @@
 #include "call.h"
 #include "err.h"
 #include "exits.h"
-#include "pipes.h"
+#include "pipe_verb.h"
 #include "units.h"
 #include "verbs.h"
 
@@ -24,7 +24,7 @@ static int connect_pipe(struct cli *cli, const char *name, const struct weft_pip
 {
     struct interrupt interrupt = {.stop = cancel, .arg = cli->weft};
     struct weft_error error = {0};
-    uint64_t began = pipes_clock(), moved[2] = {0, 0};
+    uint64_t began = pipe_verb_clock(), moved[2] = {0, 0};
 
     int code = interrupt_start(&interrupt);
     if (code)
@@ -32,17 +32,17 @@ static int connect_pipe(struct cli *cli, const char *name, const struct weft_pip
     code = weft_pipe_connect(cli->weft, name, options, fileno(cli->in), fileno(cli->out), moved, &error);
     interrupt_finish(&interrupt);
     if (!code || moved[0] + moved[1] > 0)
-        say_moved(cli, moved, pipes_clock() - began);
+        say_moved(cli, moved, pipe_verb_clock() - began);
     if (code == ERR_CANCELLED)
         return EXITS_INTERRUPTED;
-    return code ? pipes_fail(cli, name, &error) : EXITS_DONE;
+    return code ? pipe_verb_fail(cli, name, &error) : EXITS_DONE;
 }
 
 int cli_verb_pipe_connect(struct cli *cli)
 {
     struct weft_pipe_options options = {.wait_ms = 0};
 
-    int status = pipes_options(cli, &options);
+    int status = pipe_verb_options(cli, &options);
     if (status)
         return status;
     if (cli->json)

@@ -8,7 +8,7 @@
 #include "escape.h"
 #include "exits.h"
 #include "json.h"
-#include "pipes.h"
+#include "pipe_verb.h"
 #include "sink.h"
 #include "units.h"
 #include "verbs.h"
@@ -54,7 +54,7 @@ static void put_out(struct listen *l)
     if (code)
         return;
     if (weft_pipe_take(l->pipe, *l->channel ? l->channel : NULL, &error) != 0)
-        end(l, pipes_fail(l->cli, "", &error));
+        end(l, pipe_verb_fail(l->cli, "", &error));
 }
 
 static void say_of(struct listen *l, const struct weft_event *e, const char *what)
@@ -119,18 +119,18 @@ static void on_dropped(struct listen *l, const struct weft_event *e)
 static void join(struct listen *l)
 {
     struct cli *cli = l->cli;
-    uint64_t began = pipes_clock(), moved[2] = {0, 0};
+    uint64_t began = pipe_verb_clock(), moved[2] = {0, 0};
 
     fflush(cli->out);
     int code = weft_pipe_accept(l->pipe, fileno(cli->in), fileno(cli->out), moved, &l->error);
     cli_say(cli, "%s sent, ", units_size(moved[0]).s);
     cli_say(cli, "%s received in ", units_size(moved[1]).s);
-    pipes_say_rate(cli, moved[0] + moved[1], pipes_clock() - began);
+    pipes_say_rate(cli, moved[0] + moved[1], pipe_verb_clock() - began);
     cli_say(cli, ")\n");
     if (code == ERR_CANCELLED)
         end(l, EXITS_INTERRUPTED);
     else if (code && !l->keep)
-        end(l, pipes_fail(cli, "", &l->error));
+        end(l, pipe_verb_fail(cli, "", &l->error));
     else if (code)
         cli_say(cli, "weft: %s\n", l->error.text);
     else if (!l->keep)
@@ -171,7 +171,7 @@ static void fail(struct listen *l, int code)
 {
     put_out(l);
     if (!l->over)
-        end(l, code == ERR_CANCELLED ? EXITS_INTERRUPTED : pipes_fail(l->cli, "", &l->error));
+        end(l, code == ERR_CANCELLED ? EXITS_INTERRUPTED : pipe_verb_fail(l->cli, "", &l->error));
 }
 
 /* While something is gathered it looks for more without waiting, and writes when there is none. */
@@ -216,7 +216,7 @@ static int run(struct listen *l, const struct weft_pipe_options *options)
 {
     struct interrupt interrupt;
 
-    int code = pipes_watch(&interrupt, l->pipe);
+    int code = pipe_verb_watch(&interrupt, l->pipe);
     if (code)
         return cli_fail(l->cli, code, "cannot watch for signals");
     say_bound(l, options);
@@ -234,7 +234,7 @@ static int read_options(struct cli *cli, struct weft_pipe_options *options)
     const char *rank = args_value(&cli->args, "rank", NULL);
     int64_t number = 0;
 
-    int status = pipes_options(cli, options);
+    int status = pipe_verb_options(cli, options);
     options->shared = args_has(&cli->args, "shared") || options->propagate;
     options->is_public = args_has(&cli->args, "public");
     options->hold = true;
@@ -265,7 +265,7 @@ int cli_verb_pipe_listen(struct cli *cli)
         return cli_fail(cli, ERR_USAGE, "--to needs the names of peers, with commas between them");
     options.allow = (const char *const *)allowed;
     l.pipe = weft_pipe_listen(cli->home, args_word(&cli->args, 0), &options, &l.error);
-    status = l.pipe ? run(&l, &options) : pipes_fail(cli, "", &l.error);
+    status = l.pipe ? run(&l, &options) : pipe_verb_fail(cli, "", &l.error);
     weft_pipe_close(l.pipe);
     audience_free(allowed);
     return status;

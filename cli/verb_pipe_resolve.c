@@ -3,7 +3,7 @@
 #include "err.h"
 #include "exits.h"
 #include "id.h"
-#include "pipes.h"
+#include "pipe_verb.h"
 #include "show.h"
 #include "units.h"
 #include "verbs.h"
@@ -78,7 +78,7 @@ int cli_verb_pipe_resolve(struct cli *cli)
     const char *pipe = args_word(&cli->args, 0);
     struct weft_pipe_options options = {.wait_ms = 0};
 
-    int status = pipes_options(cli, &options);
+    int status = pipe_verb_options(cli, &options);
     if (status)
         return status;
     struct call call = {.request = cli_request("pipe-resolve"), .on_row = cli->json ? NULL : on_row, .arg = cli};

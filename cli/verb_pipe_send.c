@@ -8,7 +8,7 @@
 #include "feed.h"
 #include "json.h"
 #include "limits.h"
-#include "pipes.h"
+#include "pipe_verb.h"
 #include "units.h"
 #include "verbs.h"
 
@@ -120,7 +120,7 @@ static void print_json(const struct send *s, const struct weft_pipe_status *stat
 {
     json_print(s->cli->out, cli_need(json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:s}", "row", kind, "messages",
                                                (json_int_t)status->taken, "sent", (json_int_t)status->sent, "bytes",
-                                               (json_int_t)s->bytes, "elapsed_us", (json_int_t)(pipes_clock() - s->began),
+                                               (json_int_t)s->bytes, "elapsed_us", (json_int_t)(pipe_verb_clock() - s->began),
                                                "rebound", (json_int_t)status->rebound, "peer", status->peer)));
 }
 
@@ -131,7 +131,7 @@ static void say_done(const struct send *s, const struct weft_pipe_status *status
     char peer[PEER_SHOWN];
 
     cli_say(cli, "%" PRIu64 " message%s, %s in ", status->taken, status->taken == 1 ? "" : "s", units_size(s->bytes).s);
-    pipes_say_rate(cli, s->bytes, pipes_clock() - s->began);
+    pipes_say_rate(cli, s->bytes, pipe_verb_clock() - s->began);
     if (*status->peer)
         cli_say(cli, ", %s", escape(status->peer, strlen(status->peer), peer, sizeof peer));
     if (status->rebound)
@@ -152,7 +152,7 @@ static int report(struct send *s, int code)
     if (!code)
         return EXITS_DONE;
     if (code != ERR_CANCELLED)
-        return pipes_fail(cli, s->name, &s->error);
+        return pipe_verb_fail(cli, s->name, &s->error);
     cli_say(cli, "weft: stopped; %" PRIu64 " of %" PRIu64 " messages had been taken\n", status.taken, status.sent);
     return EXITS_INTERRUPTED;
 }
@@ -161,7 +161,7 @@ static int run(struct send *s)
 {
     struct interrupt interrupt;
 
-    int code = pipes_watch(&interrupt, s->pipe);
+    int code = pipe_verb_watch(&interrupt, s->pipe);
     if (code)
         return cli_fail(s->cli, code, "cannot watch for signals");
     code = args_word(&s->cli->args, 1) ? send_words(s) : send_input(s);
@@ -173,15 +173,15 @@ static int run(struct send *s)
 
 int cli_verb_pipe_send(struct cli *cli)
 {
-    struct send s = {.cli = cli, .name = args_word(&cli->args, 0), .began = pipes_clock()};
+    struct send s = {.cli = cli, .name = args_word(&cli->args, 0), .began = pipe_verb_clock()};
     struct weft_pipe_options options = {.wait_ms = 0};
 
-    int status = pipes_options(cli, &options);
+    int status = pipe_verb_options(cli, &options);
     if (status)
         return status;
     s.message_max = options.propagate ? SPREAD_BYTES_MAX : PIPE_MESSAGE_MAX;
     s.pipe = weft_pipe_open(cli->home, s.name, &options, &s.error);
-    status = s.pipe ? run(&s) : pipes_fail(cli, s.name, &s.error);
+    status = s.pipe ? run(&s) : pipe_verb_fail(cli, s.name, &s.error);
     weft_pipe_close(s.pipe);
     return status;
 }

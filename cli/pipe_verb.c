@@ -1,5 +1,5 @@
-/* What the verbs of pipes have in common. See pipes.h. */
-#include "pipes.h"
+/* What the verbs of pipes have in common. See pipe_verb.h. */
+#include "pipe_verb.h"
 
 #include "call.h"
 #include "err.h"
@@ -21,7 +21,7 @@ static bool known_transport(const char *transport)
     return false;
 }
 
-int pipes_options(struct cli *cli, struct weft_pipe_options *options)
+int pipe_verb_options(struct cli *cli, struct weft_pipe_options *options)
 {
     const char *wait = args_value(&cli->args, "wait", NULL);
     int64_t seconds = 0;
@@ -42,13 +42,13 @@ static void interrupt(void *pipe)
     weft_pipe_interrupt(pipe);
 }
 
-int pipes_watch(struct interrupt *i, struct weft_pipe *pipe)
+int pipe_verb_watch(struct interrupt *i, struct weft_pipe *pipe)
 {
     *i = (struct interrupt){.stop = interrupt, .arg = pipe};
     return interrupt_start(i);
 }
 
-int pipes_fail(struct cli *cli, const char *name, const struct weft_error *error)
+int pipe_verb_fail(struct cli *cli, const char *name, const struct weft_error *error)
 {
     int status = cli_fail_open(cli, error);
 
@@ -57,7 +57,7 @@ int pipes_fail(struct cli *cli, const char *name, const struct weft_error *error
     return status;
 }
 
-uint64_t pipes_clock(void)
+uint64_t pipe_verb_clock(void)
 {
     struct timespec t;
 

@@ -1,6 +1,6 @@
 /* What the verbs of pipes have in common. */
-#ifndef WEFT_CLI_PIPES_H
-#define WEFT_CLI_PIPES_H
+#ifndef WEFT_CLI_PIPE_VERB_H
+#define WEFT_CLI_PIPE_VERB_H
 
 #include "cli.h"
 #include "interrupt.h"
@@ -8,16 +8,16 @@
 #include <stdint.h>
 
 /* Reads --transport, --wait and --propagate. Returns the exit status; errors have been reported. */
-int pipes_options(struct cli *cli, struct weft_pipe_options *options);
+int pipe_verb_options(struct cli *cli, struct weft_pipe_options *options);
 
 /* Makes Ctrl-C end whatever waits for the pipe. interrupt_finish is due when it returns 0. */
-int pipes_watch(struct interrupt *interrupt, struct weft_pipe *pipe);
+int pipe_verb_watch(struct interrupt *interrupt, struct weft_pipe *pipe);
 
 /* Reports why a pipe of that name failed (not "cancelled"). Returns the exit status. */
-int pipes_fail(struct cli *cli, const char *name, const struct weft_error *error);
+int pipe_verb_fail(struct cli *cli, const char *name, const struct weft_error *error);
 
 /* Microseconds of a clock that only goes forward. */
-uint64_t pipes_clock(void);
+uint64_t pipe_verb_clock(void);
 /* "2.1 s (1.5 MiB/s" for so many bytes in so many microseconds, on err. */
 void pipes_say_rate(struct cli *cli, uint64_t bytes, uint64_t us);
 
