@@ -17,7 +17,7 @@ enum { ANNA, BOB, CAROL, DAVE, NODES };
 
 struct party {
     struct program *program;
-    enum { ACCEPTS, REFUSES, IGNORES } manner; /* of a listener */
+    enum manner { ACCEPTS, REFUSES, IGNORES } manner; /* of a listener */
     int bound, offers, joined, connected, done, failed, summaries;
     int64_t number, in, out;
     char from[64], peer[64], code[32], text[FAULT_TEXT];
@@ -127,7 +127,7 @@ static struct world *world_of(uint64_t seed, bool strangers)
 
 static void listen_as(struct world *w, struct party *p, size_t node, struct row *row)
 {
-    int manner = (int)p->manner;
+    enum manner manner = p->manner;
     *p = (struct party){.program = world_program(w, node, listener_row, p)};
     p->manner = manner;
     program_send(p->program, row);

@@ -39,7 +39,7 @@ static void pipe_1_ipv6_is_listened_at_too(void **state)
 {
     struct wires *w = *state;
     char bound[ENDPOINT_TEXT], endpoint[ENDPOINT_TEXT];
-    unsigned port;
+    unsigned port = 0;
     if (wire_listen(w->b.wire, "ws://*:*", bound, &w->fault) != 0 || sscanf(bound, "ws://[::]:%u", &port) != 1) {
         print_message("# skip: this machine has no IPv6\n");
         skip();
