@@ -171,6 +171,46 @@ static void a_record_from_a_third_is_no_sign_of_life_but_one_over_the_link_is(vo
     assert_false(peer_alive(h.peer, T0 + BEACON_SILENCE));
 }
 
+static void silence_is_judged_by_how_often_beacons_come(void **state)
+{
+    struct world *w = *state;
+    struct heard h = beacon(w, &w->anna, BEACON_ALIVE, 1, T0);
+    assert_false(peer_alive(h.peer, T0 + BEACON_SILENCE));
+    peers_silence(w->peers, 2 * BEACON_SILENCE);
+    assert_true(peer_alive(h.peer, T0 + BEACON_SILENCE));
+    assert_false(peer_alive(h.peer, T0 + 2 * BEACON_SILENCE));
+}
+
+static void hearsay_is_known_for_what_it_is(void **state)
+{
+    struct world *w = *state;
+    struct heard h = take(w, &w->anna, false, T0);
+    peer_told(h.peer, T0);
+    assert_true(peer_alive(h.peer, T0) && h.peer->told);
+    beacon(w, &w->anna, BEACON_ALIVE, 1, T0 + 1);
+    assert_false(h.peer->told);
+    peer_told(h.peer, T0 + 2); /* takes nothing away */
+    assert_false(h.peer->told);
+}
+
+static void a_record_is_forgotten_after_its_life(void **state)
+{
+    struct world *w = *state;
+    struct heard h = take(w, &w->anna, true, T0);
+    uint64_t life = h.peer->record.life_s * SECOND;
+    peers_forget(w->peers, T0 + life);
+    assert_int_equal(peers_count(w->peers), 1);
+    h.peer->busy = 1;
+    peers_forget(w->peers, T0 + life + BEACON_SILENCE);
+    h.peer->busy = 0;
+    h.peer->trusted = true;
+    peers_forget(w->peers, T0 + life + BEACON_SILENCE);
+    assert_int_equal(peers_count(w->peers), 1);
+    h.peer->trusted = false;
+    peers_forget(w->peers, T0 + life + BEACON_SILENCE);
+    assert_int_equal(peers_count(w->peers), 0);
+}
+
 /* ---- beacons */
 
 static void s44_a_beacon_counts_once_and_old_ones_cost_no_check(void **state)
@@ -351,6 +391,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_record_replaces_older_ones_only, setup, teardown),
         cmocka_unit_test_setup_teardown(s20_a_record_without_its_ids_signature_changes_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(a_record_from_a_third_is_no_sign_of_life_but_one_over_the_link_is, setup, teardown),
+        cmocka_unit_test_setup_teardown(silence_is_judged_by_how_often_beacons_come, setup, teardown),
+        cmocka_unit_test_setup_teardown(hearsay_is_known_for_what_it_is, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_record_is_forgotten_after_its_life, setup, teardown),
         cmocka_unit_test_setup_teardown(s44_a_beacon_counts_once_and_old_ones_cost_no_check, setup, teardown),
         cmocka_unit_test_setup_teardown(s44_without_budget_nothing_is_checked_and_nothing_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(s20_a_beacon_signed_by_another_is_not_believed, setup, teardown),
