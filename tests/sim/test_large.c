@@ -22,7 +22,7 @@ static struct world *large_world(size_t nodes, size_t relays)
 {
     struct world *w = world_new(5);
     for (size_t i = 0; i < nodes; i++) {
-        char name[16];
+        char name[32];
         snprintf(name, sizeof name, "n%zu", i);
         world_roles(w, world_add(w, name), i < relays ? ROLE_RELAY : 0);
         world_start(w, i);
@@ -107,7 +107,7 @@ static void records_are_renewed_in_time_and_forgotten_after_it(void **state)
     (void)state;
     struct world *w = world_new(6);
     for (size_t i = 0; i < 3; i++) {
-        char name[16];
+        char name[32];
         snprintf(name, sizeof name, "n%zu", i);
         world_start(w, world_add(w, name));
     }
