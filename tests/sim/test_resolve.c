@@ -17,7 +17,7 @@
 
 #include <cmocka.h>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef WORLD_IS_SLOW
 #define NODES 160
 #define RELAYS 6
 #define QUESTIONS 200

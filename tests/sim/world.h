@@ -13,6 +13,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Under sanitizers everything costs ten times as much: tests of large worlds make them smaller. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define WORLD_IS_SLOW 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define WORLD_IS_SLOW 1
+#endif
+#endif
+
 #define WORLD_NODES_MAX 1024
 
 struct world;
