@@ -96,7 +96,8 @@ static void move_way(struct sim_duplex *from, struct sim_duplex *to)
     if (!q || !reader || reader->stalled || from->ended)
         return;
     size_t n = q->n - q->at < MOVE_BYTES ? q->n - q->at : MOVE_BYTES;
-    queue_add(&reader->in, q->bytes + q->at, n);
+    if (n > 0)
+        queue_add(&reader->in, q->bytes + q->at, n);
     q->at += n;
     from->d->bytes_in += n;
     to->d->bytes_out += n;
