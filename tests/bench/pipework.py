@@ -54,18 +54,18 @@ def percentile(values, part):
 # ---- resolving
 
 
-def resolve(lab, program, load, repeats):
+def resolve(lab, program, load, repeats, at_once=50):
     """Microseconds from question to answer of pipes that the other node has bound, each asked for once, and once more."""
     pair = Pair(lab, program, load)
     asker, holder = pair.nodes
-    held, _ = start_load(lab, holder.place, load, "hold", holder.home, min(repeats, 50), "p")
     direct, cached = [], []
-    for _ in range(0, repeats, 50):
-        for i in range(min(repeats, 50)):
+    for first in range(0, repeats, at_once):
+        held, _ = start_load(lab, holder.place, load, "hold", holder.home, at_once, f"p{first}-")
+        for i in range(at_once):
             for into in direct, cached:
-                row = next(r for r in asker.call("pipe", "resolve", f"{holder.name}:p{i}") if "elapsed_us" in r)
+                row = next(r for r in asker.call("pipe", "resolve", f"{holder.name}:p{first}-{i}") if "elapsed_us" in r)
                 into.append((row["elapsed_us"], row["cached"]))
-    lab.stop(held)
+        lab.stop(held)
     pair.stop()
     return {
         "asked_us": [us for us, from_cache in direct if not from_cache],
