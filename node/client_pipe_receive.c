@@ -215,8 +215,10 @@ static int on_void(struct weft_pipe *pipe, struct row *row)
 static int on_receipt(struct weft_pipe *pipe, struct row *row)
 {
     struct sender *s = sender_of(pipe, row);
-    if (s && !s->receipt)
+    if (s) { /* each time that its sender comes to us it gives another key */
+        client_receipt_free(s->receipt);
         s->receipt = client_receipt_new(row);
+    }
     row_free(row);
     return 0;
 }
