@@ -9,6 +9,8 @@
 #include <string.h>
 
 #define PROGRESS_EVERY (250 * MILLISECOND)
+#define LOCK_PATIENCE (5 * SECOND) /* for a transfer to the same place that is being stopped, as after Ctrl-C */
+#define LOCK_AGAIN (100 * MILLISECOND)
 #define FETCH_TIMEOUT ((RECEPTION_DEADLINE_S + 5) * SECOND)
 
 struct get {
@@ -22,11 +24,13 @@ struct get {
     bool dry_run;
     size_t next; /* source */
     uint64_t started;
-    struct timer timer;
+    struct timer timer; /* tells progress */
+    struct timer again; /* the source in hand begins anew */
     /* the source in hand */
     struct peer *peer;
     struct share_path at;
     link_no link;
+    uint64_t began;      /* it was reached then */
     bool swapped;        /* the sender listens */
     bool fetch_out;      /* FETCH is not answered yet */
     struct fault remote; /* why the sender refused */
@@ -99,6 +103,7 @@ static void get_free(struct get *g)
         at = &(*at)->next_get;
     *at = g->next_get;
     core_cancel(g->core, &g->timer);
+    core_cancel(g->core, &g->again);
     reach_cancel(g->core, g);
     ask_cancel(g->core, g);
     if (g->peer)
@@ -198,14 +203,18 @@ static void receive_done(struct receive *r)
     core_cancel(g->core, &g->timer);
     ask_cancel(g->core, g);
     g->fetch_out = false;
-    bool retry = g->remote.code == ERR_UNREACHABLE && !g->swapped && g->call && !g->core->stopping;
-    if (!retry) {
+    bool wanted = g->call && !g->core->stopping;
+    bool retry = wanted && g->remote.code == ERR_UNREACHABLE && !g->swapped;
+    bool wait = wanted && fault.code == ERR_LOCKED && core_now(g->core) - g->began < LOCK_PATIENCE;
+    if (!retry && !wait) {
         add_up(g);
         transfer_event(g, fault.code ? "failed" : "done");
     }
     free(g->receive);
     g->receive = NULL;
-    if (retry) {
+    if (wait) {
+        core_timer(g->core, &g->again, LOCK_AGAIN);
+    } else if (retry) {
         g->swapped = true;
         start_receive(g);
     } else {
@@ -293,6 +302,11 @@ static void make_key(struct get *g)
     base32_encode(tag.b, TAG_BYTES, g->key);
 }
 
+static void begin_again(void *arg)
+{
+    start_receive(arg);
+}
+
 static void start_receive(struct get *g)
 {
     struct receive *r = calloc(1, sizeof *r);
@@ -331,6 +345,7 @@ static void get_reached(void *arg, const struct reached *r)
         return;
     }
     g->link = r->link->no;
+    g->began = core_now(g->core);
     transfer_event(g, "started");
     start_receive(g);
 }
@@ -442,6 +457,7 @@ void verb_get(struct call *call, const struct row *request)
     g->next_get = g->core->gets;
     g->core->gets = g;
     timer_init(&g->timer, tell_progress, g);
+    timer_init(&g->again, begin_again, g);
     call->work = g;
     call->cancel = get_cancel;
     next_source(g);
