@@ -264,7 +264,7 @@ struct weft_pipe *weft_pipe_listen(const char *home, const char *name, const str
         return NULL;
     options = options ? options : &defaults;
     struct row *request = request_for("pipe-listen", name, options);
-    row_bool(request, "shared", options->shared || options->propagate);
+    row_bool(request, "shared", options->shared);
     for (size_t i = 0; options->allow && options->allow[i]; i++)
         row_text(request, "to", options->allow[i]);
     row_bool(request, "public", options->is_public);
