@@ -1,15 +1,15 @@
 /* A byte stream both ways, once its two TLS streams are up: index 0 carries bytes from caller to callee, index 1 back.
  *
  * One thread each way at each end reads straight into the stream's buffer, or writes straight out of it; when there is much,
- * a second one writes while the first decrypts what comes next (relay.h). What neither the other side nor its program takes
+ * a second one writes while the first decrypts what comes next (bulk_writer.h). What neither the other side nor its program takes
  * waits in TCP, and then in the program that writes. Who has read to the end says FLOW_END with the count of bytes and waits
  * for DONE, which comes when all of them have been written: so a stream that ended well at one side did so at the other. Who
  * cannot go on says STOP, and both directions end. */
 #include "bulk_thread.h"
 #include "bulk_transfer.h"
+#include "bulk_writer.h"
 #include "conduit.h"
 #include "fetch.h"
-#include "relay.h"
 
 #include <errno.h>
 #include <string.h>
@@ -22,9 +22,9 @@ struct way {
     struct transfer *t;
     struct stream *s;
     struct conduit c;
-    struct relay relay;       /* of what comes */
+    struct writer writer;     /* of what comes */
     struct fault fault;       /* what went wrong at this end, but for the stream itself */
-    struct fault write_fault; /* the relay's: ours to read once it has told that it failed */
+    struct fault write_fault; /* the writer's: ours to read once it has told that it failed */
 };
 
 /* Until the descriptor is ready (0), or the time has passed (ERR_TIMEOUT), or somebody stops us, or something comes to or from
@@ -138,7 +138,7 @@ static int await_room(struct way *w)
     }
 }
 
-/* For the relay. */
+/* For the writer. */
 static int write_all(void *arg, const uint8_t *b, size_t n)
 {
     struct way *w = arg;
@@ -157,14 +157,14 @@ static int write_all(void *arg, const uint8_t *b, size_t n)
     return 0;
 }
 
-/* For the relay, on its thread. */
+/* For the writer, on its thread. */
 static void write_ended(void *arg)
 {
     struct way *w = arg;
     transfer_fail(w->t, &w->write_fault);
 }
 
-/* What the relay told: its fault is ours. */
+/* What the writer told: its fault is ours. */
 static int told(struct way *w, int err)
 {
     if (err != 0)
@@ -175,7 +175,7 @@ static int told(struct way *w, int err)
 static int deliver_end(struct way *w, const uint8_t *body)
 {
     uint64_t bytes;
-    int err = told(w, relay_drain(&w->relay));
+    int err = told(w, writer_drain(&w->writer));
 
     if (err != 0)
         return err;
@@ -198,9 +198,9 @@ static int deliver(struct way *w)
             return deliver_end(w, body);
         if (head.type != FRAME_FLOW)
             return fetch_wrong(w->s, "a frame of a transfer");
-        err = told(w, relay_put(&w->relay, body, head.len));
+        err = told(w, writer_put(&w->writer, body, head.len));
         if (err == 0 && stream_swap(w->s) != 0)
-            err = told(w, relay_drain(&w->relay)); /* without another buffer: one after the other */
+            err = told(w, writer_drain(&w->writer)); /* without another buffer: one after the other */
         if (err != 0)
             return err;
     }
@@ -212,12 +212,12 @@ static void run_way(void *arg, unsigned index)
 {
     struct transfer *t = arg;
     struct way w = {
-        .t = t, .s = &t->stream[index], .c = {.fd = -1}, .relay = {.write = write_all, .failed = write_ended, .arg = &w}};
+        .t = t, .s = &t->stream[index], .c = {.fd = -1}, .writer = {.write = write_all, .failed = write_ended, .arg = &w}};
     bool reads = t->d->calling == (index == 0);
     int fd = t->fd[reads ? 0 : 1];
 
     t->fd[reads ? 0 : 1] = -1;
-    relay_init(&w.relay);
+    writer_init(&w.writer);
     int err = conduit_open(&w.c, fd, !reads, &w.fault);
     if (err == 0 && reads) {
         stream_bear(w.s);
@@ -228,8 +228,8 @@ static void run_way(void *arg, unsigned index)
         err = deliver(&w);
     }
     if (err != 0)
-        fetch_give_up(t, w.s, &w.fault); /* which stops the relay too */
-    relay_fini(&w.relay);
+        fetch_give_up(t, w.s, &w.fault); /* which stops the writer too */
+    writer_fini(&w.writer);
     conduit_close(&w.c);
 }
 
