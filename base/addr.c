@@ -4,6 +4,7 @@
 #include "addr.h"
 
 #include "err.h"
+#include "id.h"
 #include "utf8.h"
 
 #include <arpa/inet.h>
@@ -181,10 +182,8 @@ int addr_from_sockaddr(const struct sockaddr *sa, struct addr *a)
 /* ---- endpoints */
 
 static const char *const transport_names[TRANSPORT_COUNT] = {
-    [TRANSPORT_ANY] = "any",
-    [TRANSPORT_TCP] = "tcp",
-    [TRANSPORT_IPC] = "ipc",
-    [TRANSPORT_WS] = "ws",
+    [TRANSPORT_ANY] = "any", [TRANSPORT_TCP] = "tcp",     [TRANSPORT_IPC] = "ipc",
+    [TRANSPORT_WS] = "ws",   [TRANSPORT_RELAY] = "relay",
 };
 
 const char *transport_name(enum transport t)
@@ -255,11 +254,27 @@ int endpoint_addr(const char *text, struct addr *a)
     return 0;
 }
 
+int endpoint_relay(const char *text, struct node_id *relay)
+{
+    enum transport t;
+    const char *rest = endpoint_rest(text, &t);
+    return rest && t == TRANSPORT_RELAY && id_parse(rest, relay) == 0 ? 0 : ERR_MALFORMED;
+}
+
+void endpoint_set_relay(struct endpoint *e, const struct node_id *relay)
+{
+    *e = (struct endpoint){.transport = TRANSPORT_RELAY};
+    snprintf(e->text, sizeof e->text, "relay://%s", id_text(relay).s);
+}
+
 bool endpoint_valid(const struct endpoint *e)
 {
+    struct node_id relay;
     enum transport t;
     struct addr a;
     if (endpoint_transport(e->text, &t) != 0 || t != e->transport || !shown_whole(e->iface, strnlen(e->iface, IFACE_TEXT)))
         return false;
+    if (t == TRANSPORT_RELAY)
+        return endpoint_relay(e->text, &relay) == 0;
     return t == TRANSPORT_IPC ? strcmp(e->text, "ipc://*") != 0 : endpoint_addr(e->text, &a) == 0;
 }

@@ -34,7 +34,9 @@ socklen_t addr_to_sockaddr(const struct addr *a, struct sockaddr_storage *ss);
 /* ERR_UNSUPPORTED for other families than IPv4 and IPv6. */
 int addr_from_sockaddr(const struct sockaddr *sa, struct addr *a);
 
-enum transport { TRANSPORT_ANY, TRANSPORT_TCP, TRANSPORT_IPC, TRANSPORT_WS, TRANSPORT_COUNT };
+/* RELAY is no transport of a pipe: an endpoint "relay://NODE-ID" says that the node can be reached by a session through that
+ * one, see node/session.h. */
+enum transport { TRANSPORT_ANY, TRANSPORT_TCP, TRANSPORT_IPC, TRANSPORT_WS, TRANSPORT_RELAY, TRANSPORT_COUNT };
 
 #define ENDPOINT_TEXT 128
 #define IFACE_TEXT 16
@@ -46,7 +48,7 @@ struct endpoint {
     uint64_t scope;
 };
 
-const char *transport_name(enum transport t); /* "any", "tcp", "ipc", "ws" */
+const char *transport_name(enum transport t); /* "any", "tcp", "ipc", "ws", "relay" */
 int transport_parse(const char *name, enum transport *t);
 /* The transport of "tcp://...", "ipc://...", "ws://..."; ERR_MALFORMED for another scheme, an empty rest, or characters that
  * do not belong in an endpoint. */
@@ -56,5 +58,9 @@ int endpoint_addr(const char *text, struct addr *a);
 /* May this endpoint, from a peer, be handed to ZeroMQ? Its text is of its transport, and numeric for tcp and ws: a peer must
  * not make us look up names, bind wildcards or read ZeroMQ's other notations. The interface's name is printable. */
 bool endpoint_valid(const struct endpoint *e);
+struct node_id;
+/* The node in "relay://NODE-ID", and the other way round. ERR_MALFORMED. */
+int endpoint_relay(const char *text, struct node_id *relay);
+void endpoint_set_relay(struct endpoint *e, const struct node_id *relay);
 
 #endif

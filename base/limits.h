@@ -127,6 +127,35 @@
 #define MANIFEST_BYTES_MAX (4ull << 30)
 #define TLS_KEY_BYTES (64ull << 30) /* bytes under one key before a KeyUpdate */
 
+/* ---- relay. Of a relay's memory a session is its record and what waits in it: at most twice RELAY_WINDOW. */
+#define RELAY_CLIENTS_MAX 1024       /* reservations: as many as there are links */
+#define RELAY_SESSIONS_MAX 1024      /* of one relay */
+#define RELAY_SESSIONS_PER_CLIENT 64 /* unless its person says otherwise; used and served together */
+#define RELAY_HANDLES_MAX 16384      /* of all clients; one client's are at most SHARES_MAX */
+#define RELAY_LIFE_MAX_S 600         /* of a reservation; renewed at half of it */
+#define RELAY_NEXTS 8                /* NEXTs that a client keeps waiting */
+#define RELAY_NEXTS_MAX 32           /* that a relay lets wait; of more the oldest is answered with nothing */
+#define RELAY_PART_MAX 16384         /* sealed bytes of DATA in one part */
+#define RELAY_WINDOW 24576           /* DATA bytes in flight to one end of a session */
+#define RELAY_ACCEPT (5 * SECOND)    /* for the holder to accept a session */
+#define RELAY_IDLE (120 * SECOND)    /* a session without DATA ends */
+#define RELAYS_PER_NODE_MAX 4        /* at which one node has reservations */
+#define RELAY_DRAIN (5 * SECOND)     /* for sessions to go elsewhere when a relay stops */
+#define HANDLES_PAGE_MAX 128         /* in one HANDLES answer */
+#define BRIDGES_MAX 256              /* of one relay: two descriptors and a pipe of 1 MiB for each stream */
+#define BRIDGES_PER_CLIENT_MAX 8
+#define NOISE_FIRST_BYTES 96  /* ephemeral key, sealed static key, sealed nothing */
+#define NOISE_SECOND_BYTES 48 /* ephemeral key, sealed nothing */
+#define NOISE_FIRST_MAX NOISE_FIRST_BYTES
+
+/* ---- streams that last, and resources behind them */
+#define STREAM_KEPT_BYTES (4 << 20)      /* of a lasting stream, sent and not confirmed yet */
+#define STREAM_ABSENT (30 * SECOND)      /* without carrier, before it fails */
+#define RESOURCES_MAX 64                 /* in use at once: a descriptor, a process or a thread each */
+#define RESOURCE_SILENCE_S 30            /* of a command or a URL: it hangs */
+#define RESOURCE_CONNECT_S 5             /* for a service or a URL to answer */
+#define RESOURCE_BYTES_MAX (64ull << 30) /* that a command or a URL may bring: no end in sight */
+
 /* ---- control socket */
 #define CLIENTS_MAX 64
 #define CLIENT_QUEUE_BYTES (4 << 20) /* rows waiting for a client that does not read; then it is dropped */

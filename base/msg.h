@@ -2,7 +2,7 @@
  *
  * Each message is one MessagePack array [type, request, ...fields in fixed positions]. A request number is chosen by the asker
  * and comes back in the answer; it is 0 in messages that want no answer, and never 0 in JOIN, SHARES, LIST, FETCH, REGISTER,
- * OPEN, CONNECT, PIPES and their answers. Decoding yields an owned struct with every cap checked; whether the message is
+ * OPEN, CONNECT, PIPES, RESERVE, OFFER, HANDLES, USE, NEXT, BRIDGE and their answers. Decoding yields an owned struct with every cap checked; whether the message is
  * allowed now, and to this sender, is for its handler to say. */
 #ifndef WEFT_BASE_MSG_H
 #define WEFT_BASE_MSG_H
@@ -14,7 +14,7 @@
 #include "limits.h"
 #include "names.h"
 
-#define PROTOCOL_VERSION 2
+#define PROTOCOL_VERSION 3
 
 /* Feature bits agreed in HELLO: what both sides state. None are defined yet. */
 #define FEATURES_KNOWN 0u
@@ -53,6 +53,18 @@ enum msg_type {
     MSG_CONNECT_OK,   /* connected: data may flow both ways */
     MSG_PIPES,        /* to a `pipes` pipe: which pipes may I use? */
     MSG_PIPES_OK,
+    MSG_RESERVE, /* to a `relay` pipe: carry sessions to me */
+    MSG_RESERVE_OK,
+    MSG_OFFER, /* with a reservation: others may use this resource of mine, or no longer */
+    MSG_OFFER_OK,
+    MSG_HANDLES, /* to a `relay` pipe: what do your clients offer me? */
+    MSG_HANDLES_OK,
+    MSG_USE, /* to a `relay` pipe: a session with the holder of this handle */
+    MSG_USE_OK,
+    MSG_NEXT,    /* client to relay: part of a session, or nothing; then it waits */
+    MSG_NEXT_OK, /* the answer: part of a session that another client sent */
+    MSG_BRIDGE,  /* bulk streams for a session: two reception objects at the relay */
+    MSG_BRIDGE_OK,
     MSG_TYPE_END
 };
 
@@ -154,10 +166,22 @@ struct msg_shares {
 
 enum entry_kind { ENTRY_FILE, ENTRY_DIR, ENTRY_LINK, ENTRY_OTHER, ENTRY_KIND_COUNT };
 
+/* What can stand behind the name of a share. All but files and folders are byte streams, for pipe-connect. */
+enum resource_kind {
+    RESOURCE_FILE,
+    RESOURCE_DIR,
+    RESOURCE_TCP,     /* a service that the holder can reach */
+    RESOURCE_HTTP,    /* a URL that the holder fetches */
+    RESOURCE_COMMAND, /* the output of one fixed command */
+    RESOURCE_FIFO,    /* what is written into a FIFO */
+    RESOURCE_KIND_COUNT
+};
+const char *resource_kind_name(enum resource_kind kind); /* "file", "dir", "tcp", "http", "command", "fifo" */
+
 struct share_info {
     char name[NAME_MAX_BYTES + 1];
-    enum entry_kind kind; /* FILE or DIR */
-    uint64_t size;        /* of a file; 0 for a folder */
+    enum resource_kind kind;
+    uint64_t size; /* of a file; else 0 */
     bool is_public, writable;
 };
 
@@ -199,6 +223,14 @@ struct msg_list_ok {
     struct entry entry[LIST_ENTRIES_MAX];
 };
 
+/* One side's way through a relay: a reception object there, whose bytes come out at the other side's. */
+struct relay_way {
+    struct tag id;
+    uint8_t key[32];    /* proves to the relay who dials; no key of the bytes */
+    uint8_t addr_count; /* where the relay listens, best first; 0: there is no such way */
+    struct addr addr[RECEPTION_ENDPOINTS_MAX];
+};
+
 /* What a sender must know of a reception object. */
 struct reception_info {
     struct tag id;
@@ -208,6 +240,7 @@ struct reception_info {
     uint32_t deadline_s; /* 1..RECEPTION_DEADLINE_S */
     uint8_t addr_count;  /* where to connect, best first; 0: the receiver cannot accept, the sender is to listen */
     struct addr addr[RECEPTION_ENDPOINTS_MAX];
+    struct relay_way way; /* when it has addresses: both sides dial a relay, this is the sender's way, and addr_count is 0 */
 };
 
 struct msg_fetch {
@@ -300,6 +333,9 @@ struct msg_spread_prune {
 struct msg_connect {
     struct tag pipe;
     struct reception_info reception; /* two streams: caller to callee, callee to caller */
+    struct tag stream;               /* the caller's name for it: random */
+    bool lasting;                    /* it may be carried on over other streams when these break */
+    bool again;                      /* it is: one of this name was connected before */
 };
 
 /* ---- what is there */
@@ -323,8 +359,114 @@ struct msg_pipes_ok {
     struct pipe_info pipe[PIPES_PAGE_MAX];
 };
 
+/* ---- the relay: see node/relay.h (its side) and node/session.h (its clients') */
+
+/* What a handle names: a resource of a holder. Whoever knows both names knows the handle, and nobody else can offer it. The
+ * empty name is the holder's node itself: all that is no share. */
+struct tag handle_of(const struct node_id *holder, const char *name);
+
+struct msg_reserve {
+    struct tag pipe;
+    uint32_t life_s;   /* wanted */
+    uint32_t sessions; /* at once, wanted */
+};
+
+struct msg_reserve_ok { /* what is granted */
+    uint32_t life_s;
+    uint32_t sessions;
+    uint64_t bytes; /* through bridges, while the reservation lasts */
+    uint64_t rate;  /* of these, a second; 0: as fast as can be */
+    uint8_t nexts;  /* NEXTs that may wait */
+};
+
+struct msg_offer {
+    char name[NAME_MAX_BYTES + 1];
+    enum resource_kind kind;
+    bool withdrawn;
+    bool is_public;         /* else for `audience`, or when that is empty for peers that the relay trusts */
+    uint8_t audience_count; /* whom the relay shows it to; who may use it is for the holder to say */
+    struct node_id audience[AUDIENCE_MAX];
+};
+
+struct msg_handles {
+    struct tag pipe;
+    struct node_id after_holder; /* the last one of the page before, or zeros and "" */
+    char after_name[NAME_MAX_BYTES + 1];
+};
+
+enum handle_state {
+    HANDLE_READY, /* its holder waits for work */
+    HANDLE_BUSY,  /* all that its holder may have at once is in use */
+    HANDLE_AWAY,  /* its holder is not linked */
+    HANDLE_STATE_COUNT
+};
+
+struct handle_info {
+    struct node_id holder;
+    char holder_name[NAME_MAX_BYTES + 1]; /* as the relay knows it: a label, or "" */
+    char name[NAME_MAX_BYTES + 1];
+    enum resource_kind kind;
+    enum handle_state state;
+    bool is_public;
+};
+
+struct msg_handles_ok { /* in order of holder and name */
+    bool more;
+    uint16_t count;
+    struct handle_info handle[HANDLES_PAGE_MAX];
+};
+
+/* Parts of sessions. A session is named by a number that the relay chose; credit is how many bytes of DATA in all its sender
+ * takes in it, which the relay tells the other side. Noise messages are base/noise.h's; DATA is sealed by it. */
+enum part_kind {
+    PART_NONE,   /* nothing to say */
+    PART_USE,    /* relay to holder: a session is wanted */
+    PART_ACCEPT, /* holder to relay: here it is */
+    PART_DATA,   /* both ways; without bytes: credit only */
+    PART_CLOSE,  /* both ways: it has ended, or will not be */
+    PART_DRAIN,  /* relay to client: it is stopping; session is 0 */
+    PART_KIND_COUNT
+};
+
+struct relay_part {
+    enum part_kind kind;
+    uint64_t session;
+    uint64_t credit;                /* USE, ACCEPT, DATA */
+    struct tag handle;              /* USE */
+    struct node_id user;            /* USE: who asks, as the relay says: a hint and no proof */
+    uint8_t noise[NOISE_FIRST_MAX]; /* USE: NOISE_FIRST_BYTES; ACCEPT: NOISE_SECOND_BYTES */
+    uint16_t len;                   /* DATA: at most RELAY_PART_MAX */
+    const uint8_t *bytes;           /* decoded: into the message */
+    enum err code;                  /* CLOSE: ERR_OK for an end in order */
+    char text[ERROR_TEXT_MAX + 1];
+};
+
+struct msg_use {
+    struct tag pipe;
+    struct node_id holder;
+    struct tag handle;
+    uint64_t credit;
+    uint8_t noise[NOISE_FIRST_BYTES];
+};
+
+struct msg_use_ok {
+    uint64_t session;
+    uint64_t credit;
+    uint8_t noise[NOISE_SECOND_BYTES];
+};
+
+struct msg_bridge {
+    uint64_t session;
+    uint8_t streams; /* 1..STREAMS_MAX */
+};
+
+struct msg_bridge_ok {
+    struct relay_way own, other; /* the other one is to be told to the other client, in the session */
+    uint32_t deadline_s;         /* for all streams to be there from both sides */
+};
+
 /* One decoded or to be encoded message. It is large: allocate it, do not put it on a stack. Names and targets of LIST_OK
- * entries, and the bytes of DATA and SPREAD, point into the bytes that were decoded and live as long as they. */
+ * entries, and the bytes of DATA, SPREAD and NEXT, point into the bytes that were decoded and live as long as they. */
 struct msg {
     enum msg_type type;
     uint64_t request;
@@ -358,6 +500,16 @@ struct msg {
         struct msg_fetch_ok connect_ok;
         struct msg_pipes pipes;
         struct msg_pipes_ok pipes_ok;
+        struct msg_reserve reserve;
+        struct msg_reserve_ok reserve_ok;
+        struct msg_offer offer;
+        struct msg_handles handles;
+        struct msg_handles_ok handles_ok;
+        struct msg_use use;
+        struct msg_use_ok use_ok;
+        struct relay_part part; /* NEXT, NEXT_OK */
+        struct msg_bridge bridge;
+        struct msg_bridge_ok bridge_ok;
     };
 };
 

@@ -41,7 +41,7 @@ static void share_read(struct mpr *r, struct share_info *s)
 {
     mpr_array_of(r, 5);
     mpr_str(r, s->name, sizeof s->name);
-    s->kind = (enum entry_kind)mpr_uint(r, ENTRY_DIR);
+    s->kind = (enum resource_kind)mpr_uint(r, RESOURCE_KIND_COUNT - 1);
     s->size = mpr_uint(r, INT64_MAX);
     s->is_public = mpr_bool(r);
     s->writable = mpr_bool(r);

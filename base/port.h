@@ -15,10 +15,12 @@
 /* One connection to one node, as the core names it. Numbers are never used twice in one life of a node. */
 typedef uint64_t link_no;
 
-struct job;     /* node/job.h: work for the store actor or a worker */
-struct receive; /* node/transfer.h: a transfer to this node */
-struct send;    /* node/transfer.h: a transfer from it */
-struct duplex;  /* node/transfer.h: a byte stream both ways */
+struct job;      /* node/job.h: work for the store actor or a worker */
+struct receive;  /* node/transfer.h: a transfer to this node */
+struct send;     /* node/transfer.h: a transfer from it */
+struct duplex;   /* node/transfer.h: a byte stream both ways */
+struct resource; /* node/transfer.h: what it is joined to, when that is no program */
+struct bridge;   /* node/transfer.h: streams of others, joined */
 struct msg_fetch_ok;
 struct row; /* base/row.h: what goes to a client of the control socket */
 
@@ -56,6 +58,11 @@ struct port {
     void (*duplex_confirm)(void *self, struct duplex *d, const struct msg_fetch_ok *answer); /* caller */
     void (*duplex_go)(void *self, struct duplex *d);                                         /* callee */
     void (*duplex_cancel)(void *self, struct duplex *d, int code);
+    void (*duplex_drop)(void *self, const struct tag *stream); /* what is parked under that name */
+    void (*resource_open)(void *self, struct resource *r);
+    void (*resource_close)(void *self, struct resource *r); /* also before opened(), which then does not come */
+    int (*bridge_open)(void *self, struct bridge *b);       /* ERR_FULL, ERR_UNREACHABLE: no address to be dialled at */
+    void (*bridge_close)(void *self, struct bridge *b, int code);
 
     /* One row to a client of the control socket (borrows). Rows to a client that went away are dropped. Client 0 is whoever
      * started the node: it is told of "peer", "trust", "transfer" and "warning" events. */

@@ -365,3 +365,8 @@ void callers_free(struct core *core)
     while (core->callers)
         caller_free(core->callers);
 }
+
+void connects_upgrade(struct core *core, struct peer *peer)
+{
+    (void)core, (void)peer;
+}

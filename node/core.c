@@ -2,6 +2,8 @@
 #include "connect.h"
 #include "core_internal.h"
 #include "pipes.h"
+#include "relay.h"
+#include "session.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -84,6 +86,7 @@ int core_new(const struct core_config *config, const struct port *port, struct c
     links_init(core);
     company_init(core);
     gossip_init(core);
+    upgrades_init(core);
     uint64_t now = core_now(core);
     bucket_init(&core->checks, BEACON_CHECKS_PER_S, 2 * BEACON_CHECKS_PER_S, now);
     bucket_init(&core->records, BEACON_CHECKS_PER_S, 2 * BEACON_CHECKS_PER_S, now);
@@ -99,6 +102,8 @@ int core_new(const struct core_config *config, const struct port *port, struct c
         err = channel_in_init(core);
     if (!err)
         err = binding_start(core);
+    if (!err && (config->roles & ROLE_RELAY))
+        err = relay_new(core);
     if (err)
         core_free(core);
     else
@@ -116,6 +121,10 @@ void core_free(struct core *core)
     gets_free(core);
     connects_free(core);
     links_fini(core);
+    sessions_free(core);
+    reservations_free(core);
+    relay_free(core);
+    upgrades_fini(core);
     dial_fini(core);
     company_fini(core);
     gossip_fini(core);
@@ -158,6 +167,8 @@ void core_start(struct core *core)
     gossip_start(core);
     files_start(core);
     pipes_start(core);
+    relay_start(core);
+    reservations_start(core);
     links_consider(core);
 }
 
@@ -180,7 +191,7 @@ void core_stop(struct core *core)
 
 bool core_idle(const struct core *core)
 {
-    return core->jobs == 0 && core->transfers == 0;
+    return core->jobs == 0 && core->transfers == 0 && relay_idle(core);
 }
 
 /* ---- messages */
@@ -235,6 +246,13 @@ static void on_message(struct link *link, const struct msg *m)
         break;
     case MSG_PIPES: pipes_on_request(link, m); break;
     case MSG_CONNECT: connect_on_request(link, m); break;
+    case MSG_RESERVE:
+    case MSG_OFFER:
+    case MSG_HANDLES:
+    case MSG_USE:
+    case MSG_NEXT:
+    case MSG_BRIDGE: relay_on_request(link, m); break;
+    case MSG_NEXT_OK: sessions_on_next(link, m); break;
     case MSG_OPEN: channel_in_on_open(link, m); break;
     case MSG_DATA: channel_in_on_data(link, m); break;
     case MSG_ACK: channel_out_on_ack(link, m); break;
@@ -255,6 +273,11 @@ static void on_message(struct link *link, const struct msg *m)
     case MSG_OPEN_OK:
     case MSG_CONNECT_OK:
     case MSG_PIPES_OK:
+    case MSG_RESERVE_OK:
+    case MSG_OFFER_OK:
+    case MSG_HANDLES_OK:
+    case MSG_USE_OK:
+    case MSG_BRIDGE_OK:
         if (!ask_on_answer(link, m))
             link->core->refused_messages++; /* late, or never asked for */
         break;
@@ -295,7 +318,8 @@ static void refuse(struct link *link, const struct msg *m, int err)
 static bool flows(const uint8_t *bytes, size_t n)
 {
     return n > 1 && bytes[0] >= 0x90 && bytes[0] <= 0x9f &&
-           (bytes[1] == MSG_DATA || bytes[1] == MSG_ACK || (bytes[1] >= MSG_SPREAD && bytes[1] <= MSG_SPREAD_PRUNE));
+           (bytes[1] == MSG_DATA || bytes[1] == MSG_ACK || bytes[1] == MSG_NEXT || bytes[1] == MSG_NEXT_OK ||
+            (bytes[1] >= MSG_SPREAD && bytes[1] <= MSG_SPREAD_PRUNE));
 }
 
 void core_take(struct link *link, const void *bytes, size_t n)

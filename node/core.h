@@ -15,12 +15,20 @@ struct core;
 
 enum { ROLE_RELAY = 1, ROLE_HUB = 2 };
 
+/* What one client of a relay may have. 0: the default of limits.h, or no bound for bytes and rate. */
+struct relay_quota {
+    uint32_t sessions;
+    uint64_t bytes; /* through bridges, while its reservation lasts */
+    uint64_t rate;  /* of these, a second */
+};
+
 struct core_config {
     const struct identity *identity; /* borrows, for the core's life */
     char name[NAME_MAX_BYTES + 1];
     uint32_t roles;
     uint64_t incarnation; /* higher at every start */
     bool no_beacon;
+    struct relay_quota quota;
 };
 
 /* A node given by --peer or remembered in a ticket: an address to ask, and an id when it is known. */

@@ -39,8 +39,9 @@ struct link {
     struct core *core;
     link_no no;
     struct state state;
-    struct peer *peer; /* NULL until an inbound link has said HELLO */
-    struct race *race; /* it takes part in, while dialling */
+    struct peer *peer;       /* NULL until an inbound link has said HELLO */
+    struct race *race;       /* it takes part in, while dialling */
+    struct session *session; /* that carries it; NULL: a connection does */
     bool inbound;
     bool plain;               /* dialled for company, not for a pipe: dropped when it turns out to be a second one */
     struct endpoint endpoint; /* that was dialled; transport ANY when inbound */
@@ -66,6 +67,8 @@ typedef void race_done(void *arg, struct link *link);
 /* Dials a peer's endpoints, best first, DIAL_STAGGER apart; the first to be up wins and the others are hung up. ERR_FULL. */
 int race_start(struct core *core, struct peer *peer, const struct endpoint *endpoints, size_t count, bool plain,
                race_done *done, void *arg);
+/* The handle to be used at endpoints that are relays (session.h), for the race with this arg; until then the node's own. */
+void race_use(struct core *core, void *arg, const struct tag *handle);
 void race_cancel(struct core *core, void *arg);
 /* Ends the race for this peer that was begun with this `done`, without a winner. Was there one? */
 bool races_end(struct core *core, const struct peer *peer, race_done *done);
@@ -82,6 +85,18 @@ int link_hello(struct link *link, enum msg_type type, uint64_t request);
 struct link *link_find(struct core *core, link_no no);
 /* The best link that is up: one we dialled before an inbound one, then the oldest. NULL when there is none. */
 struct link *link_to(struct core *core, const struct peer *peer);
+/* The same for a resource of the peer (handle_of): a connection, else a session that was opened for just this handle. */
+struct link *link_for(struct core *core, const struct peer *peer, const struct tag *handle);
+/* "direct", or "relay:NAME". */
+#define ROUTE_TEXT (NAME_MAX_BYTES + 8)
+void link_route(const struct link *link, char out[ROUTE_TEXT]);
+/* Tries to make connections to the peers of sessions in use, until there are (upgrade.c); and what moves there when one is up:
+ * gets and streams. */
+void upgrades_consider(struct core *core);
+void upgrades_init(struct core *core);
+void upgrades_fini(struct core *core);
+void gets_upgrade(struct core *core, struct peer *peer);     /* get.c: those that go through a relay begin anew, directly */
+void connects_upgrade(struct core *core, struct peer *peer); /* connect.c: the same for lasting streams */
 /* One that was dialled at just this endpoint and is up. */
 struct link *link_at(struct core *core, const struct peer *peer, const char *endpoint);
 /* Encodes and sends. ERR_FULL, ERR_UNREACHABLE. */
@@ -151,6 +166,8 @@ typedef void reach_done(void *arg, const struct reached *r);
 /* From a pipe to a link that it is bound to: asks who has it bound where (after dialling the owner, when it has one), goes
  * through the holders, best first, and races the endpoints of each. `avoid` (may be NULL) is a holder to be taken last. */
 int reach_pipe(struct core *core, const struct binding_want *want, const struct node_id *avoid, reach_done *done, void *arg);
+/* As reach_pipe, for a share of the peer: through a relay by the handle of that name ("": the node itself). */
+int reach_share(struct core *core, struct peer *peer, const char *share, reach_done *done, void *arg);
 /* The same for a service pipe of a peer, by name. */
 int reach(struct core *core, struct peer *peer, const char *pipe, enum transport transport, reach_done *done, void *arg);
 void reach_cancel(struct core *core, void *arg);
@@ -212,6 +229,7 @@ void shares_free(struct core *core);
 void gets_free(struct core *core);
 struct share *share_find(struct core *core, const char *name);
 bool share_allows(const struct share *share, const struct peer *peer);
+bool share_is_stream(const struct share *share); /* all but files and folders */
 int share_put(struct core *core, const struct share_row *row, struct share **out);
 struct row *share_row_of(const char *peer, const struct share_info *info);
 struct share_info share_info_of(const struct share *share);
@@ -301,8 +319,11 @@ struct core {
     struct channel_out *outs; /* channels of our programs (channel_out.c) */
     struct channels_in *ins;  /* channels to them (channel_in.c) */
     struct spread *spread;    /* propagate pipes (spread.c) */
-    struct caller *callers;   /* byte streams that our programs began (connect.c) */
-    struct callee *callees;   /* and those to them (connect_in.c) */
+    struct relay *relay;      /* NULL: this node is none */
+    struct relayed *relayed;  /* our sessions and reservations elsewhere (session.c, reservation.c) */
+    struct timer upgrade_timer;
+    struct caller *callers; /* byte streams that our programs began (connect.c) */
+    struct callee *callees; /* and those to them (connect_in.c) */
 
     struct call *calls;
     uint64_t refused_messages;

@@ -23,7 +23,7 @@ struct serve {
 static bool share_place(const struct share *share, const struct share_path *at, char *root, char *path)
 {
     const char *full = share->row.path;
-    if (share->row.kind == ENTRY_DIR) {
+    if (share->row.kind == RESOURCE_DIR) {
         strcpy(root, full);
         strcpy(path, at->path);
         return true;

@@ -462,3 +462,8 @@ void verb_get(struct call *call, const struct row *request)
     call->cancel = get_cancel;
     next_source(g);
 }
+
+void gets_upgrade(struct core *core, struct peer *peer)
+{
+    (void)core, (void)peer;
+}

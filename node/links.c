@@ -7,6 +7,8 @@
 #include "connect.h"
 #include "core_internal.h"
 #include "pipes.h"
+#include "relay.h"
+#include "session.h"
 
 #include <sodium.h>
 #include <stdlib.h>
@@ -50,6 +52,34 @@ struct link *link_at(struct core *core, const struct peer *peer, const char *end
     for (struct link *l = peer->links; l; l = l->same_peer)
         if (l->state.now == LINK_UP && !l->inbound && strcmp(l->endpoint.text, endpoint) == 0)
             return l;
+    return NULL;
+}
+
+struct link *link_for(struct core *core, const struct peer *peer, const struct tag *handle)
+{
+    (void)handle;
+    return link_to(core, peer);
+}
+
+void link_route(const struct link *link, char out[ROUTE_TEXT])
+{
+    (void)link;
+    snprintf(out, ROUTE_TEXT, "direct");
+}
+
+void link_session_up(struct link *link)
+{
+    link_hello(link, MSG_HELLO, 0);
+}
+
+void link_session_ended(struct link *link, const struct fault *fault)
+{
+    (void)link, (void)fault;
+}
+
+struct link *link_of_session(struct core *core, struct session *s, const uint8_t curve[CURVE_KEY_BYTES])
+{
+    (void)core, (void)s, (void)curve;
     return NULL;
 }
 
@@ -217,6 +247,8 @@ static void link_ended(struct link *link)
     files_link_lost(core, link);
     spread_link_lost(core, link);
     connect_link_lost(core, link);
+    relay_link_lost(core, link);
+    sessions_link_lost(core, link);
     channel_out_link_lost(core, link);
     channel_in_link_lost(core, link);
     link_free(link);
@@ -368,6 +400,7 @@ static void link_is_up(struct link *link)
     if (first)
         registrar_link_changed(core, peer);
     reach_link_up(core, peer);
+    sessions_link_up(link);
 }
 
 void links_on_hello(struct link *link, const struct msg *m)

@@ -218,6 +218,39 @@ static void port_duplex_cancel(void *self, struct duplex *d, int code)
         bulk_duplex_cancel(node->bulk, d, code);
 }
 
+static void port_duplex_drop(void *self, const struct tag *stream)
+{
+    (void)self, (void)stream;
+}
+
+static void no_resource(void *data)
+{
+    struct resource *r = data;
+    fault_set(&r->fault, ERR_UNSUPPORTED, "this node offers no such resources");
+    r->opened(r);
+}
+
+static void port_resource_open(void *self, struct resource *r)
+{
+    loop_post(((struct weft_node *)self)->loop, no_resource, r);
+}
+
+static void port_resource_close(void *self, struct resource *r)
+{
+    (void)self, (void)r;
+}
+
+static int port_bridge_open(void *self, struct bridge *b)
+{
+    (void)self, (void)b;
+    return ERR_UNSUPPORTED;
+}
+
+static void port_bridge_close(void *self, struct bridge *b, int code)
+{
+    (void)self, (void)b, (void)code;
+}
+
 size_t node_addresses(void *arg, struct addr *out, size_t max)
 {
     struct udp_interface face[UDP_INTERFACES_MAX];
@@ -296,6 +329,11 @@ void node_port(struct weft_node *node)
         .duplex_confirm = port_duplex_confirm,
         .duplex_go = port_duplex_go,
         .duplex_cancel = port_duplex_cancel,
+        .duplex_drop = port_duplex_drop,
+        .resource_open = port_resource_open,
+        .resource_close = port_resource_close,
+        .bridge_open = port_bridge_open,
+        .bridge_close = port_bridge_close,
         .reply = port_reply,
         .unread = port_unread,
         .describe = node_describe,

@@ -275,6 +275,12 @@ int reach(struct core *core, struct peer *peer, const char *pipe, enum transport
     return reach_pipe(core, &want, NULL, done, arg);
 }
 
+int reach_share(struct core *core, struct peer *peer, const char *share, reach_done *done, void *arg)
+{
+    (void)share;
+    return reach(core, peer, "files", TRANSPORT_ANY, done, arg);
+}
+
 void reach_cancel(struct core *core, void *arg)
 {
     struct reach *r = core->reaches;

@@ -49,10 +49,15 @@ bool share_allows(const struct share *share, const struct peer *peer)
     return false;
 }
 
+bool share_is_stream(const struct share *share)
+{
+    return share->row.kind != RESOURCE_FILE && share->row.kind != RESOURCE_DIR;
+}
+
 struct share_info share_info_of(const struct share *share)
 {
     struct share_info info = {.kind = share->row.kind,
-                              .size = share->row.kind == ENTRY_FILE ? share->size : 0,
+                              .size = share->row.kind == RESOURCE_FILE ? share->size : 0,
                               .is_public = share->row.is_public,
                               .writable = share->row.writable};
     memcpy(info.name, share->row.name, sizeof info.name);
@@ -120,7 +125,7 @@ struct row *share_row_of(const char *peer, const struct share_info *info)
         return NULL;
     row_text(row, "peer", peer);
     row_text(row, "name", info->name);
-    row_text(row, "kind", info->kind == ENTRY_DIR ? "dir" : "file");
+    row_text(row, "kind", resource_kind_name(info->kind));
     row_int(row, "size", (int64_t)info->size);
     row_bool(row, "public", info->is_public);
     row_bool(row, "writable", info->writable);
@@ -182,10 +187,10 @@ static void inspected(struct job *job)
     struct share_work *w = (struct share_work *)job;
     struct fault fault = job->fault;
     w->core->jobs--;
-    w->row.kind = w->inspect.kind;
+    w->row.kind = w->inspect.kind == ENTRY_DIR ? RESOURCE_DIR : RESOURCE_FILE;
     w->size = w->inspect.size;
     strcpy(w->row.path, w->inspect.real);
-    if (!fault.code && w->row.kind != ENTRY_FILE && w->row.kind != ENTRY_DIR)
+    if (!fault.code && w->inspect.kind != ENTRY_FILE && w->inspect.kind != ENTRY_DIR)
         fault_set(&fault, ERR_USAGE, "only files and folders can be shared");
     if (!fault.code)
         share_name(w, &fault);

@@ -38,6 +38,8 @@ struct transfer_progress {
 struct receive {
     /* what to do */
     struct node_id peer;
+    struct relay_way way; /* with addresses: we dial this, and tell the sender of `other` */
+    struct relay_way other;
     const char *dest; /* existing folder of this machine, absolute */
     const char *top;  /* name under which the fetched thing is placed in it: one component */
     const char *key;  /* of the stage: the same for the same source and destination, so that the same command resumes */
@@ -85,8 +87,18 @@ struct send {
 #define DUPLEX_STREAMS 2
 #define DUPLEX_DIAL_S 4 /* for the callee to connect */
 
+/* A duplex that lasts keeps what the other side has not confirmed, and does not end with its streams: when they are lost (or
+ * cancelled with ERR_CHANGED, to move it) done() says `parked`, and the port keeps the descriptors and what it kept under the
+ * name `stream`. Another duplex of that name with `again` set takes them up: both sides say what they have, and go on from there,
+ * so that no byte is lost or doubled. duplex_drop ends what is parked. */
 struct duplex {
     struct node_id peer;
+    struct tag stream;
+    bool lasting, again;
+    bool parked;               /* (port) at done() */
+    struct relay_way way;      /* caller: as in struct receive; callee: in reception */
+    struct relay_way other;    /* caller */
+    struct resource *resource; /* callee: instead of a client's descriptors */
     bool calling;
     bool listen;                     /* caller: offer addresses; false: the callee is to listen */
     uint64_t client;                 /* whose descriptors */
@@ -99,6 +111,32 @@ struct duplex {
     _Atomic uint64_t bytes_in, bytes_out; /* (port) moved so far, as this side sees it */
     struct fault fault;                   /* (port) from done() on: 0 when both directions came to their end */
     void *port_data;                      /* (port) */
+};
+
+/* A resource that is no file, opened by the node for one byte stream. */
+struct resource {
+    enum resource_kind kind; /* TCP, HTTP, COMMAND, FIFO */
+    const char *target;      /* "tcp:HOST:PORT", "https://...", "cmd:...", a path */
+    void *owner;
+    void (*opened)(struct resource *r); /* fault says whether */
+    struct fault fault;                 /* (port) */
+    void *port_data;                    /* (port) */
+};
+
+/* Two reception objects of a relay, whose streams are joined: what comes in at one goes out at the other, unread. Port:
+ * bridge_open fills `way` or fails at once; done() comes once, after that. Each end proves its way's key, once a stream. */
+struct bridge {
+    uint8_t streams;
+    uint32_t deadline_s;     /* for all of them to be there from both sides */
+    uint64_t limit;          /* bytes, both ways together */
+    uint64_t rate;           /* bytes a second; 0: as fast as can be */
+    uint64_t account;        /* bridges of one account share its rate */
+    struct relay_way way[2]; /* (port) */
+    _Atomic uint64_t moved;  /* (port) */
+    void *owner;
+    void (*done)(struct bridge *b);
+    struct fault fault; /* (port) from done() on: 0 when all streams came to their end; ERR_FULL at the limit */
+    void *port_data;    /* (port) */
 };
 
 #endif

@@ -166,7 +166,7 @@ static bool read_share(sqlite3_stmt *stmt, struct share_row *row)
     bool ok = read_bytes(stmt, 0, row->name, 1, NAME_MAX_BYTES) && name_valid(row->name) &&
               read_bytes(stmt, 1, row->path, 1, PATH_BYTES_MAX) && row->path[0] == '/' && read_range(stmt, 2, 2, &kind) &&
               read_range(stmt, 3, 2, &is_public) && read_range(stmt, 4, 2, &writable);
-    row->kind = kind == 0 ? ENTRY_FILE : ENTRY_DIR;
+    row->kind = kind == 0 ? RESOURCE_FILE : RESOURCE_DIR;
     row->is_public = is_public != 0;
     row->writable = writable != 0;
     return ok;
@@ -225,7 +225,7 @@ static int put_share(struct db *db, const struct share_row *row, struct fault *f
     }
     bind_text(stmt, 1, row->name);
     sqlite3_bind_blob(stmt, 2, row->path, (int)strlen(row->path), SQLITE_STATIC);
-    sqlite3_bind_int(stmt, 3, row->kind == ENTRY_DIR);
+    sqlite3_bind_int(stmt, 3, row->kind == RESOURCE_DIR);
     sqlite3_bind_int(stmt, 4, row->is_public);
     sqlite3_bind_int(stmt, 5, row->writable);
     return db_run(db, stmt, fault);
@@ -258,7 +258,7 @@ static int add_audience(struct db *db, const char *share, const struct node_id *
 
 int state_db_put_share(struct db *db, const struct share_row *row, struct fault *fault)
 {
-    if (!name_valid(row->name) || row->path[0] != '/' || (row->kind != ENTRY_FILE && row->kind != ENTRY_DIR) ||
+    if (!name_valid(row->name) || row->path[0] != '/' || (row->kind != RESOURCE_FILE && row->kind != RESOURCE_DIR) ||
         row->audience_count > AUDIENCE_MAX) {
         return fault_set(fault, ERR_USAGE, "'%s' cannot be kept as a share", row->name);
     }

@@ -20,11 +20,13 @@ struct peer_row {
 
 struct share_row {
     char name[NAME_MAX_BYTES + 1];
-    char path[PATH_BYTES_MAX + 1]; /* absolute, of this machine; any bytes */
-    enum entry_kind kind;          /* FILE or DIR */
+    char path[PATH_BYTES_MAX + 1]; /* absolute, of this machine, any bytes; of a TCP service, URL or command: its text */
+    enum resource_kind kind;
     bool is_public, writable;
     uint8_t audience_count; /* 0 and not public: all trusted peers */
     struct node_id audience[AUDIENCE_MAX];
+    uint8_t via_count; /* relays at which it is offered too */
+    struct node_id via[RELAYS_PER_NODE_MAX];
 };
 
 /* Adds 1 to the node's incarnation and gives it: durable before it is used. */

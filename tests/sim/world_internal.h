@@ -106,7 +106,13 @@ void sim_duplex_start(void *self, struct duplex *d);
 void sim_duplex_confirm(void *self, struct duplex *d, const struct msg_fetch_ok *answer);
 void sim_duplex_go(void *self, struct duplex *d);
 void sim_duplex_cancel(void *self, struct duplex *d, int code);
+void sim_duplex_drop(void *self, const struct tag *stream);
 void duplexes_end(struct sim_node *node);
+/* Bridges and resources (world_bridge.c). */
+void sim_resource_open(void *self, struct resource *r);
+void sim_resource_close(void *self, struct resource *r);
+int sim_bridge_open(void *self, struct bridge *b);
+void sim_bridge_close(void *self, struct bridge *b, int code);
 /* Programs: a row arrives from one, or goes to one; the node's end is theirs. */
 struct program *program_find(struct sim_node *node, uint64_t client); /* NULL: it is gone */
 void program_arrived(struct sim_node *node, const struct event *e);

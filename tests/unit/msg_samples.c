@@ -112,8 +112,8 @@ static void shares_ok(struct msg *m)
 {
     m->shares_ok.more = true;
     m->shares_ok.count = 2;
-    m->shares_ok.share[0] = (struct share_info){"notes.txt", ENTRY_FILE, 1234, true, false};
-    m->shares_ok.share[1] = (struct share_info){"photos", ENTRY_DIR, 0, false, true};
+    m->shares_ok.share[0] = (struct share_info){"notes.txt", RESOURCE_FILE, 1234, true, false};
+    m->shares_ok.share[1] = (struct share_info){"photos", RESOURCE_DIR, 0, false, true};
 }
 
 static void list(struct msg *m)

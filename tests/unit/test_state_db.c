@@ -63,7 +63,7 @@ static struct peer_row make_peer(int number, const char *name)
 
 static struct share_row make_share(const char *name, const char *path)
 {
-    struct share_row row = {.kind = ENTRY_DIR, .is_public = true};
+    struct share_row row = {.kind = RESOURCE_DIR, .is_public = true};
     snprintf(row.name, sizeof row.name, "%s", name);
     snprintf(row.path, sizeof row.path, "%s", path);
     return row;
@@ -178,7 +178,7 @@ static void shares_come_back_in_order_of_name(void **state)
     struct share_row z = make_share("zoo", "/home/\xff\n/z"), a = make_share("apple", "/a");
     z.is_public = false;
     z.writable = true;
-    z.kind = ENTRY_FILE;
+    z.kind = RESOURCE_FILE;
     z.audience_count = 3;
     memset(z.audience[0].b, 9, NODE_ID_BYTES);
     memset(z.audience[1].b, 4, NODE_ID_BYTES);
@@ -190,9 +190,9 @@ static void shares_come_back_in_order_of_name(void **state)
     assert_int_equal(w->shares, 2);
     assert_string_equal(w->share[0].name, "apple");
     assert_int_equal(w->share[0].audience_count, 0);
-    assert_true(w->share[0].is_public && !w->share[0].writable && w->share[0].kind == ENTRY_DIR);
+    assert_true(w->share[0].is_public && !w->share[0].writable && w->share[0].kind == RESOURCE_DIR);
     assert_string_equal(w->share[1].path, z.path);
-    assert_true(!w->share[1].is_public && w->share[1].writable && w->share[1].kind == ENTRY_FILE);
+    assert_true(!w->share[1].is_public && w->share[1].writable && w->share[1].kind == RESOURCE_FILE);
     assert_int_equal(w->share[1].audience_count, 2);
     assert_int_equal(w->share[1].audience[0].b[0], 4);
     assert_int_equal(w->share[1].audience[1].b[31], 9);
@@ -235,7 +235,7 @@ static void shares_that_make_no_sense_are_refused(void **state)
     struct share_row s = make_share("s", "/s");
     s.kind = ENTRY_LINK;
     assert_int_equal(put_share(w, s), ERR_USAGE);
-    s.kind = ENTRY_DIR;
+    s.kind = RESOURCE_DIR;
     s.audience_count = AUDIENCE_MAX + 1;
     assert_int_equal(put_share(w, s), ERR_USAGE);
     assert_int_equal(read_shares(w), 0);
