@@ -318,6 +318,11 @@ void connect_accepted(struct core *core, uint64_t number, uint64_t client)
         start(c);
 }
 
+void connect_opened(struct core *core, uint64_t number, struct resource *resource)
+{
+    (void)core, (void)number, (void)resource;
+}
+
 void connect_refused(struct core *core, uint64_t number, uint64_t client, const struct fault *why)
 {
     struct callee *c = callee_numbered(core, number, client);

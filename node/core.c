@@ -3,6 +3,7 @@
 #include "core_internal.h"
 #include "pipes.h"
 #include "relay.h"
+#include "resources.h"
 #include "session.h"
 
 #include <stdlib.h>
@@ -133,6 +134,7 @@ void core_free(struct core *core)
     here_free(core);
     spread_free(core);
     files_free(core);
+    resources_free(core);
     shares_free(core);
     registrar_free(core);
     binding_free(core->binding);

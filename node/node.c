@@ -48,6 +48,8 @@ static void begin_stop(struct weft_node *node)
 /* Takes down whatever has been built. The loop stays: weft_node_stop may be called until the end. */
 static void tear_down(struct weft_node *node)
 {
+    bridges_free(node->bridges);
+    node->bridges = NULL;
     bulk_free(node->bulk);
     node->bulk = NULL; /* the core may still want to cancel what it had there */
     actor_free(node->workers);
@@ -293,6 +295,8 @@ static int build_workers(struct weft_node *node, struct fault *fault)
     int err = actor_new(&store, &node->store, fault);
     if (!err)
         err = actor_new(&workers, &node->workers, fault);
+    if (!err && node->options.relay)
+        err = bridges_new(&bulk, &node->bridges, fault);
     return err ? err : bulk_new(&bulk, &node->bulk, fault);
 }
 

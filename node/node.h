@@ -5,7 +5,7 @@
 #define WEFT_NODE_NODE_H
 
 #include "actor.h"
-#include "bulk.h"
+#include "bridge.h"
 #include "control.h"
 #include "core.h"
 #include "home.h"
@@ -35,6 +35,7 @@ struct weft_node {
     struct control *control;
     struct actor *store, *workers;
     struct bulk *bulk;
+    struct bridges *bridges; /* NULL: this node is no relay */
     struct places places;
     struct watch *udp_watch[UDP_FDS], *control_watch;
     struct timer settled; /* when addresses came or went: a while after that */

@@ -1,6 +1,8 @@
 /* The real port: what the core asks for, done by the loop, the wire, UDP, the actors, the bulk plane and the control
  * socket; and the other way, what happens there, told to the core. See base/port.h. */
+#include "bridge.h"
 #include "node.h"
+#include "resource.h"
 #include "rows.h"
 #include "work.h"
 
@@ -223,32 +225,27 @@ static void port_duplex_drop(void *self, const struct tag *stream)
     (void)self, (void)stream;
 }
 
-static void no_resource(void *data)
-{
-    struct resource *r = data;
-    fault_set(&r->fault, ERR_UNSUPPORTED, "this node offers no such resources");
-    r->opened(r);
-}
-
 static void port_resource_open(void *self, struct resource *r)
 {
-    loop_post(((struct weft_node *)self)->loop, no_resource, r);
+    resource_open(((struct weft_node *)self)->loop, r);
 }
 
 static void port_resource_close(void *self, struct resource *r)
 {
-    (void)self, (void)r;
+    (void)self;
+    resource_close(r);
 }
 
 static int port_bridge_open(void *self, struct bridge *b)
 {
-    (void)self, (void)b;
-    return ERR_UNSUPPORTED;
+    return bridge_open(((struct weft_node *)self)->bridges, b);
 }
 
 static void port_bridge_close(void *self, struct bridge *b, int code)
 {
-    (void)self, (void)b, (void)code;
+    struct weft_node *node = self;
+    if (node->bridges)
+        bridge_close(node->bridges, b, code);
 }
 
 size_t node_addresses(void *arg, struct addr *out, size_t max)

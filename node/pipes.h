@@ -30,7 +30,8 @@ struct pipe {
     enum audience audience;
     size_t allowed_count;
     struct node_id allowed[AUDIENCE_MAX];
-    struct call *reader; /* the pipe-listen call that bound it */
+    struct call *reader; /* the pipe-listen call that bound it; NULL: */
+    struct share *share; /* it is a share that is a byte stream (resources.h), whose audience counts */
 };
 
 /* Binds a pipe whose core, name, shared, type, transport, rank and audience are set (its tag follows): from then on it is in
@@ -213,6 +214,8 @@ int pipe_offer(struct pipe *pipe, const struct peer *from, uint64_t number);
 /* The reader's answer to the offer of that number; one that is not, or no longer, on offer to this client is passed over. */
 void connect_accepted(struct core *core, uint64_t number, uint64_t client);
 void connect_refused(struct core *core, uint64_t number, uint64_t client, const struct fault *why);
+/* The resource that was opened for the stream of that number (resources.c), which is borrowed until resources_close. */
+void connect_opened(struct core *core, uint64_t number, struct resource *resource);
 /* The reader of a pipe is gone, or ends its call: offers to it are refused, its streams end. */
 void connect_release(struct core *core, const struct pipe *pipe);
 

@@ -1,4 +1,5 @@
 # Between the pure core and the operating system: state folder, sockets, threads, loop; and the public face of libweft.
 set(WEFT_RUNTIME_SOURCES
-  actor.c client.c client_pipe.c client_pipe_receive.c client_pipe_send.c client_receipt.c client_stream.c control.c doors.c home.c home_key.c job.c lines.c loop.c node.c node_port.c node_report.c packet.c places.c rows.c seeds.c socket.c
-  wire.c zap.c)
+  actor.c bridge.c client.c client_pipe.c client_pipe_receive.c client_pipe_send.c client_receipt.c client_stream.c control.c
+  doors.c home.c home_key.c job.c lines.c loop.c node.c node_port.c node_report.c packet.c places.c resource.c rows.c seeds.c
+  socket.c wire.c zap.c)
