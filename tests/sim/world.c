@@ -175,16 +175,25 @@ void world_crash(struct world *w, size_t number)
     wires_clear(node);
     programs_end(node);
     duplexes_end(node);
+    transfers_end(node);
+    bridges_end(node);
     world_freeze(w, number, false);
     core_free(core);
     timers_fini(&node->timers);
-    memset(node->receives, 0, sizeof node->receives);
+}
+
+static bool is_idle(struct world *w, void *arg)
+{
+    const struct sim_node *node = arg;
+    (void)w;
+    return core_idle(node->core);
 }
 
 void world_stop(struct world *w, size_t number)
 {
     core_stop(w->nodes[number]->core);
     world_run(w, w->now + 10 * MILLISECOND);
+    world_run_until(w, is_idle, w->nodes[number], w->now + 10 * SECOND);
     world_crash(w, number);
 }
 
@@ -233,6 +242,12 @@ void world_firewall(struct world *w, size_t node, bool closed)
     w->nodes[node]->closed = closed;
 }
 
+void world_tap(struct world *w, world_tapper *tap, void *arg)
+{
+    w->tap = tap;
+    w->tap_arg = arg;
+}
+
 void world_loss(struct world *w, unsigned thousandths)
 {
     w->loss = thousandths;
@@ -254,6 +269,7 @@ void world_free(struct world *w)
         free(w->nodes[i]->answer.row);
         free(w->nodes[i]->wires);
         free(w->nodes[i]->peers);
+        stages_free(w->nodes[i]);
         raw_free(w->nodes[i]);
         free(w->nodes[i]);
     }

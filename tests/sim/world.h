@@ -61,6 +61,19 @@ void world_loss(struct world *w, unsigned thousandths);
 /* Delivers a datagram of any bytes to a node. */
 void world_inject(struct world *w, size_t node, const void *bytes, size_t n);
 
+/* Every message on a link, as it is sent, passes the tap, which may change its bytes (in place, up to n + MSG_BYTES_MAX of them),
+ * let it arrive not at all, or several times. NULL: none. */
+struct world_message {
+    size_t from, to;
+    uint8_t *bytes;
+    size_t n;
+    unsigned times; /* 1 */
+};
+typedef void world_tapper(void *arg, struct world_message *m);
+void world_tap(struct world *w, world_tapper *tap, void *arg);
+/* As if `from` had sent these bytes to `to`, over the link between them; past the tap. False: there is none. */
+bool world_forge(struct world *w, size_t from, size_t to, const void *bytes, size_t n);
+
 /* A control request of client 1 of this node; its answer is kept row by row. Runs the world until it has ended. Takes
  * `request`. */
 struct answer {

@@ -302,3 +302,8 @@ void duplexes_end(struct sim_node *node)
         forget(node->duplexes);
     }
 }
+
+void sim_duplex_drop(void *self, const struct tag *stream)
+{
+    (void)self, (void)stream;
+}

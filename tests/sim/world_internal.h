@@ -52,6 +52,12 @@ struct program {
     bool stalled;             /* it does not read */
 };
 
+struct sim_stage {
+    struct sim_stage *next;
+    char key[64];
+    uint64_t done;
+};
+
 struct sim_node {
     struct world *world;
     size_t number;
@@ -70,7 +76,10 @@ struct sim_node {
     size_t wire_count;
     size_t bucket[WIRE_BUCKETS]; /* of the open wires, by number */
     struct program *programs;
-    struct receive *receives[16];
+    struct receive *receives[16]; /* of a raw node */
+    struct sim_transfer *transfers;
+    struct sim_bridge *bridges; /* of a relay */
+    struct sim_stage *stages;   /* its disk: what has come of interrupted receives; crashes leave it */
     struct sim_duplex *duplexes;
     struct share_row shares[16]; /* its database */
     size_t share_count;
@@ -89,7 +98,13 @@ struct world {
     struct sim_node *nodes[WORLD_NODES_MAX];
     size_t node_count;
     uint8_t *cut; /* WORLD_NODES_MAX squared bits */
+    world_tapper *tap;
+    void *tap_arg;
 };
+
+/* A shared folder holds files named after their number; a transfer of it, or of anything in it, moves all of them. */
+#define SIM_FILES 5
+#define SIM_FILE_BYTES 1000000u
 
 #define WORLD_DELAY (200 * 1000ull) /* one way: 0.2 ms, as on a LAN */
 
@@ -108,7 +123,20 @@ void sim_duplex_go(void *self, struct duplex *d);
 void sim_duplex_cancel(void *self, struct duplex *d, int code);
 void sim_duplex_drop(void *self, const struct tag *stream);
 void duplexes_end(struct sim_node *node);
-/* Bridges and resources (world_bridge.c). */
+/* Transfers (world_transfer.c). */
+void sim_receive_start(void *self, struct receive *r);
+void sim_receive_confirm(void *self, struct receive *r, const struct msg_fetch_ok *answer);
+void sim_receive_cancel(void *self, struct receive *r, int code);
+void sim_send_start(void *self, struct send *s);
+void sim_send_go(void *self, struct send *s);
+void sim_send_cancel(void *self, struct send *s, int code);
+void transfers_end(struct sim_node *node);
+void stages_free(struct sim_node *node);
+/* Bridges and resources (world_bridge.c). Does a bridge join these two ways, and do the nodes at their ends reach its relay? */
+bool bridge_carries(struct world *w, const struct relay_way *a, const struct relay_way *b, size_t node_a, size_t node_b);
+void bridge_moved(struct world *w, const struct relay_way *way, uint64_t n); /* counts; may end it by its limit */
+void bridge_unused(struct world *w, const struct relay_way *way);            /* whoever used it has ended */
+void bridges_end(struct sim_node *node);
 void sim_resource_open(void *self, struct resource *r);
 void sim_resource_close(void *self, struct resource *r);
 int sim_bridge_open(void *self, struct bridge *b);

@@ -1,18 +1,13 @@
-/* A simulated node's port: the network, the jobs and the transfers of the simulated world.
+/* A simulated node's port: the network and the jobs of the simulated world.
  *
  * CURVE is modelled by its effect: a connection to an endpoint comes about only when the node that stands there has the id
- * that was dialled, and the accepting side is told the dialler's true key. A shared folder holds five files named after its
- * path; a transfer moves a stated number of bytes at a stated rate. */
+ * that was dialled, and the accepting side is told the dialler's true key. */
 #include "world_internal.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define SIM_FILES 5
-#define SIM_FILE_BYTES 1000000u
-#define SIM_RATE 100000000u /* bytes a second */
 
 static uint64_t now(void *self)
 {
@@ -147,6 +142,39 @@ static int dial(void *self, link_no link, const struct node_id *id, const char *
     return 0;
 }
 
+static void deliver(struct world *w, struct wire *wire, const void *bytes, size_t n)
+{
+    uint64_t at = w->now + WORLD_DELAY;
+    wire->free_at = at > wire->free_at ? at : wire->free_at + 1;
+    struct event *e = event_new(w, EVENT_MESSAGE, w->nodes[wire->peer], wire->free_at - w->now, bytes, n);
+    e->life = wire->peer_life;
+    e->link = wire->other;
+    world_push(w, e);
+}
+
+static void pass_tap(struct sim_node *node, struct wire *wire, const void *bytes, size_t n)
+{
+    struct world *w = node->world;
+    struct world_message m = {.from = node->number, .to = wire->peer, .bytes = malloc(MSG_BYTES_MAX + n), .n = n, .times = 1};
+    assert(m.bytes);
+    memcpy(m.bytes, bytes, n);
+    w->tap(w->tap_arg, &m);
+    for (unsigned i = 0; i < m.times; i++)
+        deliver(w, wire, m.bytes, m.n);
+    free(m.bytes);
+}
+
+bool world_forge(struct world *w, size_t from, size_t to, const void *bytes, size_t n)
+{
+    struct sim_node *node = w->nodes[from];
+    for (size_t i = 0; i < node->wire_count; i++)
+        if (node->wires[i].open && node->wires[i].peer == to) {
+            deliver(w, &node->wires[i], bytes, n);
+            return true;
+        }
+    return false;
+}
+
 static int send_message(void *self, link_no link, const void *bytes, size_t n)
 {
     struct sim_node *node = self;
@@ -157,13 +185,10 @@ static int send_message(void *self, link_no link, const void *bytes, size_t n)
     w->messages++;
     if (wire->peer == SIZE_MAX || world_is_cut(w, node->number, wire->peer))
         return 0; /* into the void: silence tells */
-    struct sim_node *peer = w->nodes[wire->peer];
-    uint64_t at = w->now + WORLD_DELAY;
-    wire->free_at = at > wire->free_at ? at : wire->free_at + 1;
-    struct event *e = event_new(w, EVENT_MESSAGE, peer, wire->free_at - w->now, bytes, n);
-    e->life = wire->peer_life;
-    e->link = wire->other;
-    world_push(w, e);
+    if (w->tap)
+        pass_tap(node, wire, bytes, n);
+    else
+        deliver(w, wire, bytes, n);
     return 0;
 }
 
@@ -238,147 +263,6 @@ static void take_job(void *self, struct job *job)
     struct event *e = event_new(node->world, EVENT_JOB, node, 50000 + world_random(node->world) % 100000, NULL, 0);
     e->data = job;
     world_push(node->world, e);
-}
-
-/* ---- transfers
- *
- * While a transfer has an event on its way, a cancel only notes why; the event then brings the end. Phases say which:
- * CONNECTING and DATA have one on its way, LISTING waits for the core. */
-
-static void later(struct sim_node *node, uint64_t after, void (*call)(void *), void *data)
-{
-    struct event *e = event_new(node->world, EVENT_CALL, node, after, NULL, 0);
-    e->call = call;
-    e->data = data;
-    world_push(node->world, e);
-}
-
-static void receive_is_done(void *data)
-{
-    struct receive *r = data;
-    struct sim_node *node = r->port_data;
-    for (size_t i = 0; i < 16; i++)
-        if (node->receives[i] == r)
-            node->receives[i] = NULL;
-    r->done(r);
-}
-
-static void receive_ends(struct sim_node *node, struct receive *r, uint64_t after)
-{
-    r->progress.phase = TRANSFER_DATA;
-    later(node, after, receive_is_done, r);
-}
-
-static void receive_is_ready(void *data)
-{
-    struct receive *r = data;
-    r->progress.phase = TRANSFER_LISTING;
-    if (r->fault.code)
-        receive_is_done(r);
-    else
-        r->ready(r);
-}
-
-static void receive_start(void *self, struct receive *r)
-{
-    struct sim_node *node = self;
-    size_t slot = 0;
-    while (slot < 16 && node->receives[slot])
-        slot++;
-    r->port_data = node;
-    if (slot == 16) {
-        fault_set(&r->fault, ERR_FULL, "too many transfers");
-        receive_ends(node, r, 0);
-        return;
-    }
-    node->receives[slot] = r;
-    randomness(node, r->reception.id.b, TAG_BYTES);
-    randomness(node, r->reception.key, sizeof r->reception.key);
-    r->reception.streams = 1;
-    r->reception.limit = SIM_FILES * SIM_FILE_BYTES;
-    r->reception.deadline_s = RECEPTION_DEADLINE_S;
-    r->reception.addr_count = 1;
-    r->reception.addr[0] =
-        (struct addr){.family = AF_INET, .ip = {10, 0, (uint8_t)(node->number >> 8), (uint8_t)node->number}, .port = 7001};
-    later(node, 20000, receive_is_ready, r);
-}
-
-static void receive_confirm(void *self, struct receive *r, const struct msg_fetch_ok *answer)
-{
-    (void)answer;
-    r->progress.files_total = r->progress.files_done = SIM_FILES;
-    r->progress.bytes_total = r->progress.bytes_done = r->progress.bytes_moved = (uint64_t)SIM_FILES * SIM_FILE_BYTES;
-    receive_ends(self, r, (uint64_t)SIM_FILES * SIM_FILE_BYTES * SECOND / SIM_RATE);
-}
-
-static void receive_cancel(void *self, struct receive *r, int code)
-{
-    if (r->fault.code)
-        return;
-    fault_set(&r->fault, code, "stopped");
-    if (r->progress.phase == TRANSFER_LISTING)
-        receive_ends(self, r, 0);
-}
-
-static void send_is_done(void *data)
-{
-    struct send *s = data;
-    s->done(s);
-}
-
-static void send_ends(struct sim_node *node, struct send *s, uint64_t after)
-{
-    s->progress.phase = TRANSFER_DATA;
-    later(node, after, send_is_done, s);
-}
-
-static void send_is_connected(void *data)
-{
-    struct send *s = data;
-    s->progress.phase = TRANSFER_LISTING;
-    if (s->fault.code)
-        s->done(s);
-    else
-        s->connected(s);
-}
-
-/* Is the reception object there, and for this sender? */
-static bool reception_open(struct sim_node *node, const struct send *s)
-{
-    struct sim_node *peer = s->reception.addr_count > 0 ? node_at(node->world, &s->reception.addr[0]) : NULL;
-    for (size_t i = 0; peer && i < 16; i++) {
-        const struct receive *r = peer->receives[i];
-        if (r && tag_equal(&r->reception.id, &s->reception.id) && id_equal(&r->peer, &node->identity.id))
-            return !world_is_cut(node->world, node->number, peer->number);
-    }
-    return false;
-}
-
-static void send_start(void *self, struct send *s)
-{
-    struct sim_node *node = self;
-    if (reception_open(node, s)) {
-        s->answer.streams = 1;
-        later(node, 4 * WORLD_DELAY, send_is_connected, s);
-        return;
-    }
-    fault_set(&s->fault, ERR_UNREACHABLE, "the reception object cannot be reached");
-    send_ends(node, s, 0);
-}
-
-static void send_go(void *self, struct send *s)
-{
-    s->progress.bytes_moved = (uint64_t)SIM_FILES * SIM_FILE_BYTES;
-    send_ends(self, s, (uint64_t)SIM_FILES * SIM_FILE_BYTES * SECOND / SIM_RATE);
-}
-
-static void send_cancel(void *self, struct send *s, int code)
-{
-    if (s->fault.code)
-        return;
-    fault_set(&s->fault, code, "stopped");
-    if (s->progress.phase == TRANSFER_LISTING)
-        send_ends(self, s, 0);
 }
 
 /* ---- the rest */
@@ -459,12 +343,12 @@ struct port sim_port(struct sim_node *node)
                          .send = send_message,
                          .hangup = hangup,
                          .job = take_job,
-                         .receive_start = receive_start,
-                         .receive_confirm = receive_confirm,
-                         .receive_cancel = receive_cancel,
-                         .send_start = send_start,
-                         .send_go = send_go,
-                         .send_cancel = send_cancel,
+                         .receive_start = sim_receive_start,
+                         .receive_confirm = sim_receive_confirm,
+                         .receive_cancel = sim_receive_cancel,
+                         .send_start = sim_send_start,
+                         .send_go = sim_send_go,
+                         .send_cancel = sim_send_cancel,
                          .duplex_start = sim_duplex_start,
                          .duplex_confirm = sim_duplex_confirm,
                          .duplex_go = sim_duplex_go,
