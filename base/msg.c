@@ -43,15 +43,27 @@ static const struct codec {
     [MSG_SPREAD_HAVE] = {"SPREAD_HAVE", spread_ids_write, spread_ids_read, 1, false},
     [MSG_SPREAD_WANT] = {"SPREAD_WANT", spread_ids_write, spread_ids_read, 1, false},
     [MSG_SPREAD_PRUNE] = {"SPREAD_PRUNE", spread_prune_write, spread_prune_read, 1, false},
-    [MSG_CONNECT] = {"CONNECT", connect_write, connect_read, 2, true},
+    [MSG_CONNECT] = {"CONNECT", connect_write, connect_read, 5, true},
     [MSG_CONNECT_OK] = {"CONNECT_OK", connect_ok_write, connect_ok_read, 2, true},
     [MSG_PIPES] = {"PIPES", pipes_write, pipes_read, 2, true},
     [MSG_PIPES_OK] = {"PIPES_OK", pipes_ok_write, pipes_ok_read, 2, true},
+    [MSG_RESERVE] = {"RESERVE", reserve_write, reserve_read, 3, true},
+    [MSG_RESERVE_OK] = {"RESERVE_OK", reserve_ok_write, reserve_ok_read, 5, true},
+    [MSG_OFFER] = {"OFFER", offer_write, offer_read, 5, true},
+    [MSG_OFFER_OK] = {"OFFER_OK", offer_ok_write, offer_ok_read, 0, true},
+    [MSG_HANDLES] = {"HANDLES", handles_write, handles_read, 3, true},
+    [MSG_HANDLES_OK] = {"HANDLES_OK", handles_ok_write, handles_ok_read, 2, true},
+    [MSG_USE] = {"USE", use_write, use_read, 5, true},
+    [MSG_USE_OK] = {"USE_OK", use_ok_write, use_ok_read, 3, true},
+    [MSG_NEXT] = {"NEXT", next_write, next_read, 4, true},
+    [MSG_NEXT_OK] = {"NEXT_OK", next_write, next_read, 4, true},
+    [MSG_BRIDGE] = {"BRIDGE", bridge_write, bridge_read, 2, true},
+    [MSG_BRIDGE_OK] = {"BRIDGE_OK", bridge_ok_write, bridge_ok_read, 3, true},
 };
 
 static const struct codec *codec_of(uint64_t type)
 {
-    return type > 0 && type < MSG_TYPE_END && codecs[type].write ? &codecs[type] : NULL;
+    return type > 0 && type < MSG_TYPE_END ? &codecs[type] : NULL;
 }
 
 const char *msg_name(enum msg_type type)

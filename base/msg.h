@@ -2,8 +2,8 @@
  *
  * Each message is one MessagePack array [type, request, ...fields in fixed positions]. A request number is chosen by the asker
  * and comes back in the answer; it is 0 in messages that want no answer, and never 0 in JOIN, SHARES, LIST, FETCH, REGISTER,
- * OPEN, CONNECT, PIPES, RESERVE, OFFER, HANDLES, USE, NEXT, BRIDGE and their answers. Decoding yields an owned struct with every cap checked; whether the message is
- * allowed now, and to this sender, is for its handler to say. */
+ * OPEN, CONNECT, PIPES, RESERVE, OFFER, HANDLES, USE, NEXT, BRIDGE and their answers. Decoding yields an owned struct with
+ * every cap checked; whether the message is allowed now, and to this sender, is for its handler to say. */
 #ifndef WEFT_BASE_MSG_H
 #define WEFT_BASE_MSG_H
 
@@ -419,7 +419,7 @@ struct msg_handles_ok { /* in order of holder and name */
 /* Parts of sessions. A session is named by a number that the relay chose; credit is how many bytes of DATA in all its sender
  * takes in it, which the relay tells the other side. Noise messages are base/noise.h's; DATA is sealed by it. */
 enum part_kind {
-    PART_NONE,   /* nothing to say */
+    PART_NONE,   /* both ways: nothing to say */
     PART_USE,    /* relay to holder: a session is wanted */
     PART_ACCEPT, /* holder to relay: here it is */
     PART_DATA,   /* both ways; without bytes: credit only */

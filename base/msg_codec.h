@@ -29,15 +29,25 @@ msg_read shares_read, shares_ok_read, list_read, list_ok_read, fetch_read;
 /* msg_reception.c */
 msg_write fetch_ok_write, connect_write, connect_ok_write, cancel_write;
 msg_read fetch_ok_read, connect_read, connect_ok_read, cancel_read;
+/* msg_relay.c */
+msg_write reserve_write, reserve_ok_write, offer_write, offer_ok_write, handles_write, handles_ok_write;
+msg_read reserve_read, reserve_ok_read, offer_read, offer_ok_read, handles_read, handles_ok_read;
+msg_write use_write, use_ok_write, next_write, bridge_write, bridge_ok_write;
+msg_read use_read, use_ok_read, next_read, bridge_read, bridge_ok_read;
 
 /* Shared by them. A record of 1..RECORD_BYTES_MAX bytes, or of 0 when it may be missing. */
 void record_bytes_write(struct mpw *w, const struct record_bytes *record);
 void record_bytes_read(struct mpr *r, struct record_bytes *record, bool may_be_missing);
-/* At most QUERY_VISITED_MAX ids. */
-void node_ids_write(struct mpw *w, const struct node_id *ids, size_t count);
-uint8_t node_ids_read(struct mpr *r, struct node_id ids[QUERY_VISITED_MAX]);
+/* A code of err.h, by its name. */
+void code_write(struct mpw *w, enum err code);
+enum err code_read(struct mpr *r);
+void node_ids_write(struct mpw *w, const struct node_id *ids, size_t count, size_t max);
+size_t node_ids_read(struct mpr *r, struct node_id *ids, size_t max);
 void reception_write(struct mpw *w, const struct reception_info *info);
 void reception_read(struct mpr *r, struct reception_info *info);
+/* A way with at least one address. */
+void way_write(struct mpw *w, const struct relay_way *way);
+void way_read(struct mpr *r, struct relay_way *way);
 
 /* Fails the reader unless `right`. */
 static inline void must(struct mpr *r, bool right)

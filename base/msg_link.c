@@ -69,21 +69,32 @@ void records_read(struct mpr *r, struct msg *m)
     mpr_leave(r);
 }
 
-void error_write(struct mpw *w, const struct msg *m)
+void code_write(struct mpw *w, enum err code)
 {
-    mpw_str(w, err_name((int)m->error.code));
-    mpw_str(w, m->error.text);
+    mpw_str(w, err_name((int)code));
 }
 
 /* A code that this version does not know would hide why a request failed, so it is wrong: new codes come with a new version. */
-void error_read(struct mpr *r, struct msg *m)
+enum err code_read(struct mpr *r)
 {
     char name[32];
     mpr_str(r, name, sizeof name);
     int code = err_from_name(name);
-    must(r, strcmp(name, err_name(code)) == 0 && code != ERR_OK);
-    m->error.code = (enum err)code;
+    must(r, strcmp(name, err_name(code)) == 0);
+    return (enum err)code;
+}
+
+void error_write(struct mpw *w, const struct msg *m)
+{
+    code_write(w, m->error.code);
+    mpw_str(w, m->error.text);
+}
+
+void error_read(struct mpr *r, struct msg *m)
+{
+    m->error.code = code_read(r);
     mpr_str(r, m->error.text, sizeof m->error.text);
+    must(r, m->error.code != ERR_OK);
 }
 
 void join_write(struct mpw *w, const struct msg *m)

@@ -24,21 +24,21 @@ void endpoint_read(struct mpr *r, struct endpoint *e)
     must(r, r->err || endpoint_valid(e));
 }
 
-void node_ids_write(struct mpw *w, const struct node_id *ids, size_t count)
+void node_ids_write(struct mpw *w, const struct node_id *ids, size_t count, size_t max)
 {
-    assert(count <= QUERY_VISITED_MAX);
+    assert(count <= max);
     mpw_array(w, count);
     for (size_t i = 0; i < count; i++)
         mpw_bin(w, ids[i].b, NODE_ID_BYTES);
 }
 
-uint8_t node_ids_read(struct mpr *r, struct node_id ids[QUERY_VISITED_MAX])
+size_t node_ids_read(struct mpr *r, struct node_id *ids, size_t max)
 {
-    size_t count = mpr_array(r, QUERY_VISITED_MAX);
+    size_t count = mpr_array(r, max);
     for (size_t i = 0; i < count; i++)
         mpr_bin_of(r, ids[i].b, NODE_ID_BYTES);
     mpr_leave(r);
-    return (uint8_t)count;
+    return count;
 }
 
 void query_write(struct mpw *w, const struct msg *m)
@@ -50,8 +50,8 @@ void query_write(struct mpw *w, const struct msg *m)
     mpw_uint(w, q->transport);
     mpw_uint(w, q->hops);
     mpw_bin(w, q->asker.b, NODE_ID_BYTES);
-    node_ids_write(w, q->wanted, q->wanted_count);
-    node_ids_write(w, q->visited, q->visited_count);
+    node_ids_write(w, q->wanted, q->wanted_count, QUERY_VISITED_MAX);
+    node_ids_write(w, q->visited, q->visited_count, QUERY_VISITED_MAX);
 }
 
 void query_read(struct mpr *r, struct msg *m)
@@ -63,8 +63,8 @@ void query_read(struct mpr *r, struct msg *m)
     q->transport = (enum transport)mpr_uint(r, TRANSPORT_COUNT - 1);
     q->hops = (uint8_t)mpr_uint(r, QUERY_HOPS_MAX);
     mpr_bin_of(r, q->asker.b, NODE_ID_BYTES);
-    q->wanted_count = node_ids_read(r, q->wanted);
-    q->visited_count = node_ids_read(r, q->visited);
+    q->wanted_count = (uint8_t)node_ids_read(r, q->wanted, QUERY_VISITED_MAX);
+    q->visited_count = (uint8_t)node_ids_read(r, q->visited, QUERY_VISITED_MAX);
 }
 
 static void holder_write(struct mpw *w, const struct pipe_holder *h)

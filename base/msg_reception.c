@@ -45,20 +45,56 @@ static uint8_t streams_read(struct mpr *r)
     return streams;
 }
 
+void way_write(struct mpw *w, const struct relay_way *way)
+{
+    mpw_array(w, 3);
+    mpw_bin(w, way->id.b, TAG_BYTES);
+    mpw_bin(w, way->key, sizeof way->key);
+    addrs_write(w, way->addr, way->addr_count);
+}
+
+void way_read(struct mpr *r, struct relay_way *way)
+{
+    mpr_array_of(r, 3);
+    mpr_bin_of(r, way->id.b, TAG_BYTES);
+    mpr_bin_of(r, way->key, sizeof way->key);
+    way->addr_count = addrs_read(r, way->addr);
+    mpr_leave(r);
+    must(r, way->addr_count > 0);
+}
+
+/* Nil when there is none. */
+static void maybe_way_write(struct mpw *w, const struct relay_way *way)
+{
+    if (way->addr_count > 0)
+        way_write(w, way);
+    else
+        mpw_nil(w);
+}
+
+static void maybe_way_read(struct mpr *r, struct relay_way *way)
+{
+    if (mpr_peek(r) == MP_NIL)
+        mpr_nil(r);
+    else
+        way_read(r, way);
+}
+
 void reception_write(struct mpw *w, const struct reception_info *info)
 {
-    mpw_array(w, 6);
+    mpw_array(w, 7);
     mpw_bin(w, info->id.b, TAG_BYTES);
     mpw_bin(w, info->key, sizeof info->key);
     mpw_uint(w, info->streams);
     mpw_uint(w, info->limit);
     mpw_uint(w, info->deadline_s);
     addrs_write(w, info->addr, info->addr_count);
+    maybe_way_write(w, &info->way);
 }
 
 void reception_read(struct mpr *r, struct reception_info *info)
 {
-    mpr_array_of(r, 6);
+    mpr_array_of(r, 7);
     mpr_bin_of(r, info->id.b, TAG_BYTES);
     mpr_bin_of(r, info->key, sizeof info->key);
     info->streams = streams_read(r);
@@ -66,7 +102,9 @@ void reception_read(struct mpr *r, struct reception_info *info)
     info->deadline_s = (uint32_t)mpr_uint(r, RECEPTION_DEADLINE_S);
     must(r, info->deadline_s > 0);
     info->addr_count = addrs_read(r, info->addr);
+    maybe_way_read(r, &info->way);
     mpr_leave(r);
+    must(r, info->addr_count == 0 || info->way.addr_count == 0);
 }
 
 void fetch_ok_write(struct mpw *w, const struct msg *m)
@@ -87,13 +125,20 @@ void connect_write(struct mpw *w, const struct msg *m)
 {
     mpw_bin(w, m->connect.pipe.b, TAG_BYTES);
     reception_write(w, &m->connect.reception);
+    mpw_bin(w, m->connect.stream.b, TAG_BYTES);
+    mpw_bool(w, m->connect.lasting);
+    mpw_bool(w, m->connect.again);
 }
 
 void connect_read(struct mpr *r, struct msg *m)
 {
     mpr_bin_of(r, m->connect.pipe.b, TAG_BYTES);
     reception_read(r, &m->connect.reception);
+    mpr_bin_of(r, m->connect.stream.b, TAG_BYTES);
+    m->connect.lasting = mpr_bool(r);
+    m->connect.again = mpr_bool(r);
     must(r, m->connect.reception.streams == CONNECT_STREAMS);
+    must(r, m->connect.lasting || !m->connect.again);
 }
 
 void connect_ok_write(struct mpw *w, const struct msg *m)

@@ -13,7 +13,7 @@ void spread_write(struct mpw *w, const struct msg *m)
     mpw_uint(w, s->incarnation);
     mpw_uint(w, s->number);
     mpw_uint(w, s->hops);
-    node_ids_write(w, s->visited, s->visited_count);
+    node_ids_write(w, s->visited, s->visited_count, QUERY_VISITED_MAX);
     mpw_bin(w, s->bytes, s->len);
     mpw_bin(w, s->signature, sizeof s->signature);
 }
@@ -27,7 +27,7 @@ void spread_read(struct mpr *r, struct msg *m)
     s->incarnation = mpr_uint(r, INT64_MAX);
     s->number = mpr_uint(r, INT64_MAX);
     s->hops = (uint8_t)mpr_uint(r, SPREAD_HOPS_MAX);
-    s->visited_count = node_ids_read(r, s->visited);
+    s->visited_count = (uint8_t)node_ids_read(r, s->visited, QUERY_VISITED_MAX);
     s->bytes = mpr_bin(r, SPREAD_BYTES_MAX, &n);
     s->len = (uint16_t)n;
     mpr_bin_of(r, s->signature, sizeof s->signature);

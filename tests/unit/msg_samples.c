@@ -155,6 +155,20 @@ static void fetch(struct msg *m)
     m->fetch.reception.addr[1] = addr6;
 }
 
+static void way_fill(struct relay_way *way, int byte, struct addr addr)
+{
+    tag_fill(&way->id, byte);
+    memset(way->key, byte + 1, sizeof way->key);
+    way->addr_count = 1;
+    way->addr[0] = addr;
+}
+
+static void fetch_way(struct msg *m)
+{
+    fetch_listen(m);
+    way_fill(&m->fetch.reception.way, 0xd2, addr4);
+}
+
 static void fetch_ok(struct msg *m)
 {
     m->fetch_ok.streams = 4;
@@ -288,6 +302,16 @@ static void connect_stream(struct msg *m)
     info->deadline_s = RECEPTION_DEADLINE_S;
     info->addr_count = 1;
     info->addr[0] = addr4;
+    tag_fill(&m->connect.stream, 0xd4);
+}
+
+static void connect_again(struct msg *m)
+{
+    connect_stream(m);
+    m->connect.reception.addr_count = 0;
+    way_fill(&m->connect.reception.way, 0xd2, addr6);
+    m->connect.lasting = true;
+    m->connect.again = true;
 }
 
 static void connect_ok(struct msg *m)
@@ -307,6 +331,138 @@ static void pipes_ok(struct msg *m)
     m->pipes_ok.count = 2;
     m->pipes_ok.pipe[0] = (struct pipe_info){"logs", PIPE_UNICAST, TRANSPORT_ANY, false, 0};
     m->pipes_ok.pipe[1] = (struct pipe_info){"news", PIPE_PROPAGATE, TRANSPORT_TCP, true, 9};
+}
+
+/* ---- the relay */
+
+static void reserve(struct msg *m)
+{
+    tag_fill(&m->reserve.pipe, 0xb0);
+    m->reserve.life_s = RELAY_LIFE_MAX_S;
+    m->reserve.sessions = RELAY_SESSIONS_PER_CLIENT;
+}
+
+static void reserve_ok(struct msg *m)
+{
+    m->reserve_ok = (struct msg_reserve_ok){.life_s = 300, .sessions = 16, .bytes = 1ull << 40, .nexts = RELAY_NEXTS_MAX};
+}
+
+static void offer(struct msg *m)
+{
+    strcpy(m->offer.name, "photos");
+    m->offer.kind = RESOURCE_DIR;
+    m->offer.audience_count = 2;
+    id_fill(&m->offer.audience[0], 1);
+    id_fill(&m->offer.audience[1], 2);
+}
+
+static void offer_public(struct msg *m)
+{
+    strcpy(m->offer.name, "ssh");
+    m->offer.kind = RESOURCE_TCP;
+    m->offer.is_public = true;
+}
+
+static void offer_withdrawn(struct msg *m)
+{
+    strcpy(m->offer.name, "ssh");
+    m->offer.withdrawn = true;
+}
+
+static void offer_ok(struct msg *m)
+{
+    (void)m;
+}
+
+static void handles(struct msg *m)
+{
+    tag_fill(&m->handles.pipe, 0xb0);
+    id_fill(&m->handles.after_holder, 1);
+    strcpy(m->handles.after_name, "photos");
+}
+
+static void handles_ok(struct msg *m)
+{
+    struct msg_handles_ok *ok = &m->handles_ok;
+    ok->more = true;
+    ok->count = 2;
+    ok->handle[0] = (struct handle_info){.holder_name = "bob", .name = "ssh", .kind = RESOURCE_TCP, .is_public = true};
+    id_fill(&ok->handle[0].holder, 1);
+    ok->handle[1] = (struct handle_info){.name = "log", .kind = RESOURCE_FIFO, .state = HANDLE_AWAY};
+    id_fill(&ok->handle[1].holder, 2);
+}
+
+static void use(struct msg *m)
+{
+    tag_fill(&m->use.pipe, 0xb0);
+    id_fill(&m->use.holder, 1);
+    tag_fill(&m->use.handle, 0xf4);
+    m->use.credit = RELAY_WINDOW;
+    memset(m->use.noise, 0xf5, sizeof m->use.noise);
+}
+
+static void use_ok(struct msg *m)
+{
+    m->use_ok.session = 9;
+    m->use_ok.credit = RELAY_WINDOW;
+    memset(m->use_ok.noise, 0xf6, sizeof m->use_ok.noise);
+}
+
+static void part_none(struct msg *m)
+{
+    m->part.kind = PART_NONE;
+}
+
+static void part_use(struct msg *m)
+{
+    m->part = (struct relay_part){.kind = PART_USE, .session = 9, .credit = RELAY_WINDOW};
+    tag_fill(&m->part.handle, 0xf4);
+    id_fill(&m->part.user, 2);
+    memset(m->part.noise, 0xf5, NOISE_FIRST_BYTES);
+}
+
+static void part_accept(struct msg *m)
+{
+    m->part = (struct relay_part){.kind = PART_ACCEPT, .session = 9, .credit = RELAY_WINDOW};
+    memset(m->part.noise, 0xf6, NOISE_SECOND_BYTES);
+}
+
+static void part_data(struct msg *m)
+{
+    static const uint8_t sealed[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18};
+    m->part = (struct relay_part){.kind = PART_DATA, .session = 9, .credit = INT64_MAX, .len = sizeof sealed, .bytes = sealed};
+}
+
+static void part_credit(struct msg *m)
+{
+    m->part = (struct relay_part){.kind = PART_DATA, .session = INT64_MAX, .credit = 2 * RELAY_WINDOW};
+}
+
+static void part_close(struct msg *m)
+{
+    m->part = (struct relay_part){.kind = PART_CLOSE, .session = 9};
+}
+
+static void part_refuse(struct msg *m)
+{
+    m->part = (struct relay_part){.kind = PART_CLOSE, .session = 9, .code = ERR_REFUSED, .text = "not for you"};
+}
+
+static void part_drain(struct msg *m)
+{
+    m->part.kind = PART_DRAIN;
+}
+
+static void bridge(struct msg *m)
+{
+    m->bridge = (struct msg_bridge){.session = 9, .streams = 4};
+}
+
+static void bridge_ok(struct msg *m)
+{
+    way_fill(&m->bridge_ok.own, 0xd0, addr4);
+    way_fill(&m->bridge_ok.other, 0xd2, addr4);
+    m->bridge_ok.deadline_s = RECEPTION_DEADLINE_S;
 }
 
 static const struct {
@@ -333,6 +489,7 @@ static const struct {
     {"list_ok", MSG_LIST_OK, 7, list_ok},
     {"fetch", MSG_FETCH, 7, fetch},
     {"fetch_listen", MSG_FETCH, 7, fetch_listen},
+    {"fetch_way", MSG_FETCH, 7, fetch_way},
     {"fetch_ok", MSG_FETCH_OK, 7, fetch_ok},
     {"fetch_ok_listen", MSG_FETCH_OK, 7, fetch_ok_listen},
     {"cancel", MSG_CANCEL, 0, cancel},
@@ -351,9 +508,30 @@ static const struct {
     {"spread_want_none", MSG_SPREAD_WANT, 0, spread_want_none},
     {"spread_prune", MSG_SPREAD_PRUNE, 0, spread_prune},
     {"connect", MSG_CONNECT, 7, connect_stream},
+    {"connect_again", MSG_CONNECT, 7, connect_again},
     {"connect_ok", MSG_CONNECT_OK, 7, connect_ok},
     {"pipes", MSG_PIPES, 7, pipes},
     {"pipes_ok", MSG_PIPES_OK, 7, pipes_ok},
+    {"reserve", MSG_RESERVE, 7, reserve},
+    {"reserve_ok", MSG_RESERVE_OK, 7, reserve_ok},
+    {"offer", MSG_OFFER, 7, offer},
+    {"offer_public", MSG_OFFER, 7, offer_public},
+    {"offer_withdrawn", MSG_OFFER, 7, offer_withdrawn},
+    {"offer_ok", MSG_OFFER_OK, 7, offer_ok},
+    {"handles", MSG_HANDLES, 7, handles},
+    {"handles_ok", MSG_HANDLES_OK, 7, handles_ok},
+    {"use", MSG_USE, 7, use},
+    {"use_ok", MSG_USE_OK, 7, use_ok},
+    {"next", MSG_NEXT, 7, part_none},
+    {"next_accept", MSG_NEXT, 7, part_accept},
+    {"next_data", MSG_NEXT, 7, part_data},
+    {"next_close", MSG_NEXT, 7, part_close},
+    {"next_ok_use", MSG_NEXT_OK, 7, part_use},
+    {"next_ok_credit", MSG_NEXT_OK, 7, part_credit},
+    {"next_ok_refuse", MSG_NEXT_OK, 7, part_refuse},
+    {"next_ok_drain", MSG_NEXT_OK, 7, part_drain},
+    {"bridge", MSG_BRIDGE, 7, bridge},
+    {"bridge_ok", MSG_BRIDGE_OK, 7, bridge_ok},
 };
 
 const char *msg_sample_name(size_t i)

@@ -88,7 +88,7 @@ static void an_unknown_type_can_be_refused_by_its_number(void **state)
     } cases[] = {
         {"92 63 07", ERR_UNSUPPORTED, 99, 7},
         {"94 63 07 c0 91 01", ERR_UNSUPPORTED, 99, 7},
-        {"92 22 00", ERR_UNSUPPORTED, 34, 0},
+        {"92 2e 00", ERR_UNSUPPORTED, 46, 0},
         {"92 cd ffff 07", ERR_UNSUPPORTED, 65535, 7},
         {"92 ce 00010000 07", ERR_LIMIT, 0, 0},
         {"92 00 07", ERR_MALFORMED, 0, 0},
@@ -237,6 +237,42 @@ static void the_largest_spread_fits_a_message(void **state)
     assert_int_equal(s->back.spread_ids.count, SPREAD_IDS_MAX);
 }
 
+static void the_largest_messages_of_a_relay_fit_a_message(void **state)
+{
+    struct msg_buffers *s = *state;
+    uint8_t *bytes = calloc(1, RELAY_PART_MAX);
+    s->msg = (struct msg){.type = MSG_NEXT_OK, .request = INT64_MAX};
+    s->msg.part = (struct relay_part){.kind = PART_DATA, .session = INT64_MAX, .credit = INT64_MAX};
+    s->msg.part.bytes = bytes;
+    s->msg.part.len = RELAY_PART_MAX;
+    assert_largest_fits(s);
+    free(bytes);
+
+    s->msg = (struct msg){.type = MSG_HANDLES_OK, .request = INT64_MAX};
+    s->msg.handles_ok.count = HANDLES_PAGE_MAX;
+    for (size_t i = 0; i < HANDLES_PAGE_MAX; i++) {
+        memset(s->msg.handles_ok.handle[i].holder_name, 'a', NAME_MAX_BYTES);
+        memset(s->msg.handles_ok.handle[i].name, 'a', NAME_MAX_BYTES);
+    }
+    assert_largest_fits(s);
+    assert_int_equal(s->back.handles_ok.count, HANDLES_PAGE_MAX);
+}
+
+/* Whoever knows the holder and the name knows the handle, and other names give other handles. */
+static void a_handle_is_named_by_holder_and_name(void **state)
+{
+    (void)state;
+    static const uint8_t want[TAG_BYTES] = {0xb8, 0x31, 0xf9, 0x34, 0x46, 0x7b, 0x01, 0xc2,
+                                            0x92, 0x06, 0xaa, 0x04, 0xb2, 0xdb, 0xb4, 0xf7};
+    struct node_id bob = {.b = {1}}, eve = {.b = {2}};
+    struct tag photos = handle_of(&bob, "photos"), node = handle_of(&bob, "");
+    assert_memory_equal(photos.b, want, sizeof want);
+    struct tag again = handle_of(&bob, "photos"), other = handle_of(&eve, "photos");
+    assert_true(tag_equal(&photos, &again));
+    assert_false(tag_equal(&photos, &other));
+    assert_false(tag_equal(&photos, &node));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -252,6 +288,8 @@ int main(void)
         cmocka_unit_test(the_largest_register_and_pipes_ok_fit_a_message),
         cmocka_unit_test(the_largest_data_fits_a_message),
         cmocka_unit_test(the_largest_spread_fits_a_message),
+        cmocka_unit_test(the_largest_messages_of_a_relay_fit_a_message),
+        cmocka_unit_test(a_handle_is_named_by_holder_and_name),
     };
     return cmocka_run_group_tests(tests, msg_buffers_new, msg_buffers_free);
 }
