@@ -63,11 +63,11 @@ static int say_end(struct way *w, uint64_t bytes)
 {
     const uint8_t *body;
     size_t n;
-    uint8_t *b = stream_room(w->s, FRAME_HEAD + FLOW_END_BYTES);
+    uint8_t *b = stream_room(w->s, FRAME_HEAD + FLOW_COUNT_BYTES);
 
     if (b == NULL)
         return (int)w->s->fault.code;
-    stream_put(w->s, flow_end_encode(b, bytes));
+    stream_put(w->s, flow_count_encode(b, FRAME_FLOW_END, bytes));
     conduit_close(&w->c);
     return fetch_expect(w->s, FRAME_DONE, &body, &n);
 }
@@ -179,7 +179,7 @@ static int deliver_end(struct way *w, const uint8_t *body)
 
     if (err != 0)
         return err;
-    if (flow_end_decode(body, &bytes) != 0 || bytes != atomic_load(&w->t->d->bytes_out))
+    if (flow_count_decode(body, &bytes) != 0 || bytes != atomic_load(&w->t->d->bytes_out))
         return fetch_wrong(w->s, "the end of a stream that had another length");
     conduit_close(&w->c);
     return fetch_done(w->s);

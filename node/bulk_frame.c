@@ -68,7 +68,9 @@ static const struct {
     [FRAME_DONE] = {0, 0},
     [FRAME_STOP] = {1, STOP_BYTES_MAX},
     [FRAME_FLOW] = {1, FLOW_BYTES_MAX},
-    [FRAME_FLOW_END] = {FLOW_END_BYTES, FLOW_END_BYTES},
+    [FRAME_FLOW_END] = {FLOW_COUNT_BYTES, FLOW_COUNT_BYTES},
+    [FRAME_FLOW_AT] = {FLOW_COUNT_BYTES, FLOW_COUNT_BYTES},
+    [FRAME_FLOW_ACK] = {FLOW_COUNT_BYTES, FLOW_COUNT_BYTES},
 };
 
 int frame_head_decode(const uint8_t b[FRAME_HEAD], struct frame_head *head)
@@ -237,13 +239,13 @@ int want_blocks_decode(const uint8_t *b, struct want_blocks *v)
 
 /* ---- byte streams */
 
-size_t flow_end_encode(uint8_t *b, uint64_t bytes)
+size_t flow_count_encode(uint8_t *b, enum frame_type type, uint64_t bytes)
 {
-    frame_head_encode(b, FRAME_FLOW_END, FLOW_END_BYTES);
+    frame_head_encode(b, type, FLOW_COUNT_BYTES);
     return (size_t)(put(b + FRAME_HEAD, bytes, 8) - b);
 }
 
-int flow_end_decode(const uint8_t *b, uint64_t *bytes)
+int flow_count_decode(const uint8_t *b, uint64_t *bytes)
 {
     *bytes = get(&b, 8);
     return *bytes <= INT64_MAX ? 0 : ERR_MALFORMED;

@@ -23,6 +23,8 @@ enum frame_type {
     FRAME_STOP,        /* both: the transfer has failed, and why */
     FRAME_FLOW,        /* of a byte stream: its next bytes */
     FRAME_FLOW_END,    /* its end, which its receiver answers with DONE once all of it has been written */
+    FRAME_FLOW_AT,     /* its receiver, of one that lasts and begins again: so many bytes have been written */
+    FRAME_FLOW_ACK,    /* its receiver, of one that lasts: so many bytes have been written by now */
     FRAME_TYPE_END
 };
 
@@ -124,10 +126,10 @@ struct blocks_end {
 size_t blocks_end_encode(uint8_t *b, const struct blocks_end *v);
 int blocks_end_decode(const uint8_t *b, struct blocks_end *v);
 
-/* How many bytes the stream had. */
-#define FLOW_END_BYTES 8
-size_t flow_end_encode(uint8_t *b, uint64_t bytes);
-int flow_end_decode(const uint8_t *b, uint64_t *bytes);
+/* Counts of bytes since the stream began: the body of FLOW_END, FLOW_AT and FLOW_ACK, of which `type` is one. */
+#define FLOW_COUNT_BYTES 8
+size_t flow_count_encode(uint8_t *b, enum frame_type type, uint64_t bytes);
+int flow_count_decode(const uint8_t *b, uint64_t *bytes);
 
 /* An error's name and sentence. */
 #define STOP_BYTES_MAX 600

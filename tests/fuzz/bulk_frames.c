@@ -77,8 +77,9 @@ static void fixed_again(const uint8_t *frame, const struct frame_head *head)
         same(frame, n, out, blocks_end_encode(out, &end));
     else if (head->type == FRAME_HOLE && hole_decode(body, &hole) == 0)
         same(frame, n, out, hole_encode(out, hole));
-    else if (head->type == FRAME_FLOW_END && flow_end_decode(body, &hole) == 0)
-        same(frame, n, out, flow_end_encode(out, hole));
+    else if ((head->type == FRAME_FLOW_END || head->type == FRAME_FLOW_AT || head->type == FRAME_FLOW_ACK) &&
+             flow_count_decode(body, &hole) == 0)
+        same(frame, n, out, flow_count_encode(out, head->type, hole));
 }
 
 static void file_again(const uint8_t *frame, size_t n)

@@ -684,8 +684,8 @@ static void lie(struct duo *duo, unsigned index, const void *frame, size_t n)
 
 static void s21_an_end_that_does_not_add_up(void **state)
 {
-    uint8_t b[FRAME_HEAD + FLOW_END_BYTES];
-    lie(*state, 1, b, flow_end_encode(b, 1));
+    uint8_t b[FRAME_HEAD + FLOW_COUNT_BYTES];
+    lie(*state, 1, b, flow_count_encode(b, FRAME_FLOW_END, 1));
 }
 
 static void s21_done_before_the_end(void **state)
@@ -719,11 +719,11 @@ static void s21_a_frame_too_long(void **state)
 static void p43_an_end_that_is_not_confirmed_is_none(void **state)
 {
     struct duo *duo = *state;
-    uint8_t b[FRAME_HEAD + FLOW_END_BYTES];
+    uint8_t b[FRAME_HEAD + FLOW_COUNT_BYTES];
     duo->on_ready = fake_join;
     join(duo);
     shut(&duo->end[CALLER].feed);
-    fake_put(&fake[1], b, flow_end_encode(b, 0));
+    fake_put(&fake[1], b, flow_count_encode(b, FRAME_FLOW_END, 0));
     stream_flush(&fake[1]);
     expect_end(duo->end[CALLER].drain);
     stream_fini(&fake[0]);

@@ -12,8 +12,9 @@
 
 #include <cmocka.h>
 
-static const char *const samples[] = {"keep", "list",       "list_end", "want_files", "want_blocks", "file",    "block",
-                                      "hole", "blocks_end", "done",     "stop",       "flow",        "flow_end"};
+static const char *const samples[] = {"keep", "list",  "list_end", "want_files", "want_blocks",
+                                      "file", "block", "hole",     "blocks_end", "done",
+                                      "stop", "flow",  "flow_end", "flow_at",    "flow_ack"};
 #define SAMPLES (sizeof samples / sizeof samples[0])
 
 static size_t load(unsigned i, uint8_t *b, size_t cap)
@@ -105,8 +106,10 @@ static int again(const uint8_t *b, size_t n, uint8_t *out, size_t *len)
         *len = FRAME_HEAD + head.len;
         return 0;
     case FRAME_FLOW_END:
-        err = flow_end_decode(body, &v.hole);
-        *len = flow_end_encode(out, v.hole);
+    case FRAME_FLOW_AT:
+    case FRAME_FLOW_ACK:
+        err = flow_count_decode(body, &v.hole);
+        *len = flow_count_encode(out, head.type, v.hole);
         return err;
     case FRAME_STOP:
         err = stop_decode(body, head.len, &v.stop);
@@ -197,8 +200,12 @@ static void heads_out_of_range_are_refused(void **state)
         {FRAME_BLOCK, 0xffffff},
         {FRAME_FLOW, 0},
         {FRAME_FLOW, FLOW_BYTES_MAX + 1},
-        {FRAME_FLOW_END, FLOW_END_BYTES - 1},
-        {FRAME_FLOW_END, FLOW_END_BYTES + 1},
+        {FRAME_FLOW_END, FLOW_COUNT_BYTES - 1},
+        {FRAME_FLOW_END, FLOW_COUNT_BYTES + 1},
+        {FRAME_FLOW_AT, FLOW_COUNT_BYTES - 1},
+        {FRAME_FLOW_AT, FLOW_COUNT_BYTES + 1},
+        {FRAME_FLOW_ACK, FLOW_COUNT_BYTES - 1},
+        {FRAME_FLOW_ACK, FLOW_COUNT_BYTES + 1},
     };
     (void)state;
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
@@ -238,6 +245,8 @@ static void fields_over_their_caps_are_refused(void **state)
     refused_with("blocks_end", FRAME_HEAD + 21, 0x80);         /* a size of more than 63 bits */
     refused_with("stop", FRAME_HEAD, 0x93);                    /* three fields */
     refused_with("flow_end", FRAME_HEAD, 0x80);                /* more bytes than 63 bits count */
+    refused_with("flow_at", FRAME_HEAD, 0x80);
+    refused_with("flow_ack", FRAME_HEAD, 0xff);
     for (uint8_t i = 0; i < 8; i++)
         in[i] = 0;
     uint64_t blocks;
