@@ -70,25 +70,29 @@ struct units_text show_size(const struct weft_row *row)
     return size > 0 || is_file ? units_size(size > 0 ? (uint64_t)size : 0) : (struct units_text){"-"};
 }
 
-static void add_peer(void *stream, const char *text, size_t n)
+static void add_value(void *stream, const char *text, size_t n)
 {
     fprintf(stream, "%s%.*s", ftell(stream) > 0 ? "," : "", (int)n, text);
 }
 
-char *show_audience(const struct weft_row *share)
+char *show_list(const struct weft_row *row, const char *name)
 {
     char *text = NULL;
     size_t n = 0;
     FILE *stream = cli_need(open_memstream(&text, &n));
 
-    if (weft_row_bool(share, "public", false))
-        fputs("public", stream);
-    else
-        show_each(share, "to", add_peer, stream);
-    if (ftell(stream) == 0)
-        fputs("trusted", stream);
-    if (weft_row_bool(share, "writable", false))
-        fputs(" rw", stream);
+    show_each(row, name, add_value, stream);
     fclose(stream);
+    return cli_need(text);
+}
+
+char *show_audience(const struct weft_row *share)
+{
+    char *named = show_list(share, "to"), *text;
+    bool is_public = weft_row_bool(share, "public", false), writable = weft_row_bool(share, "writable", false);
+
+    if (asprintf(&text, "%s%s", is_public ? "public" : *named ? named : "trusted", writable ? " rw" : "") < 0)
+        text = NULL;
+    free(named);
     return cli_need(text);
 }

@@ -21,6 +21,9 @@ void show_each(const struct weft_row *row, const char *name, void (*each)(void *
 /* The size of a share or an entry; "-" for a folder whose size nobody has added up. */
 struct units_text show_size(const struct weft_row *row);
 
+/* All values of a field that can repeat, with commas between; "" when there is none. Gives it, not escaped (free). */
+char *show_list(const struct weft_row *row, const char *name);
+
 /* Who may read a share: "public", "trusted", or the named peers; with " rw" when they may write. Gives it, not escaped
  * (free). */
 char *show_audience(const struct weft_row *share);

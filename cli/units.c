@@ -132,6 +132,24 @@ bool units_parse_duration(const char *text, int64_t *seconds)
     return true;
 }
 
+bool units_parse_size(const char *text, uint64_t *bytes)
+{
+    static const char letters[] = "KMGT";
+    const uint64_t most = UINT64_C(1) << 60;
+    char *end;
+
+    if (*text < '0' || *text > '9')
+        return false;
+    errno = 0;
+    unsigned long long n = strtoull(text, &end, 10);
+    const char *letter = *end ? strchr(letters, *end) : NULL;
+    unsigned shift = letter ? 10u * (unsigned)(letter - letters + 1) : 0;
+    if (errno || (*end && (!letter || end[1])) || n > most >> shift)
+        return false;
+    *bytes = (uint64_t)n << shift;
+    return true;
+}
+
 bool units_parse_int(const char *text, int64_t least, int64_t most, int64_t *value)
 {
     char *end;

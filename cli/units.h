@@ -25,6 +25,9 @@ struct units_text units_mode(const char *kind, uint64_t mode);
 
 /* Reads "30s", "10m", "1h", "2d", "1h30m"; a number alone is seconds. False for anything else, also for more than 2^53. */
 bool units_parse_duration(const char *text, int64_t *seconds);
+/* Reads a size: a number of bytes, or of KiB, MiB, GiB or TiB with K, M, G or T behind it. False for anything else, also for
+ * more than 2^60. */
+bool units_parse_size(const char *text, uint64_t *bytes);
 /* Reads a decimal number within the bounds. */
 bool units_parse_int(const char *text, int64_t least, int64_t most, int64_t *value);
 

@@ -2,12 +2,12 @@
  *
  * Invariants: (1) a message is taken when all of it has been written, not before; (2) with --once nothing is printed, and
  * nothing taken, but what the first sender sent: the others' messages wait for the next listener. */
-#include "audience.h"
 #include "call.h"
 #include "err.h"
 #include "escape.h"
 #include "exits.h"
 #include "json.h"
+#include "names.h"
 #include "pipe_verb.h"
 #include "sink.h"
 #include "units.h"
@@ -260,13 +260,13 @@ int cli_verb_pipe_listen(struct cli *cli)
     int status = read_options(cli, &options);
     if (status)
         return status;
-    char **allowed = audience_new(&cli->args);
+    char **allowed = names_new(&cli->args, "to");
     if (!allowed)
         return cli_fail(cli, ERR_USAGE, "--to needs the names of peers, with commas between them");
     options.allow = (const char *const *)allowed;
     l.pipe = weft_pipe_listen(cli->home, args_word(&cli->args, 0), &options, &l.error);
     status = l.pipe ? run(&l, &options) : pipe_verb_fail(cli, "", &l.error);
     weft_pipe_close(l.pipe);
-    audience_free(allowed);
+    names_free(allowed);
     return status;
 }

@@ -9,6 +9,7 @@
 #include "id.h"
 #include "interrupt.h"
 #include "json.h"
+#include "limits.h"
 #include "log.h"
 #include "show.h"
 #include "units.h"
@@ -37,7 +38,24 @@ static void put_endpoint(void *arg, const char *text, size_t n)
     fprintf(arg, "  %s\n", escape(text, n, shown, sizeof shown));
 }
 
-static void put_ready(struct cli *cli, const struct weft_row *row)
+/* What to type next. */
+static void put_next(struct cli *cli, const struct weft_row *row, bool relay)
+{
+    if (!relay) {
+        fputs("Next: weft share FOLDER offers it; on another machine weft up, then weft ls\n", cli->out);
+        return;
+    }
+    char *name = show_field(row, "name");
+    fprintf(cli->out,
+            "It carries what its peers share, between those who cannot reach each other. Next, for each of them:\n"
+            "  here    weft invite\n"
+            "  there   weft join TICKET, then weft share FOLDER --via %s\n"
+            "  others  weft ls %s, then weft get PEER:SHARE as if it were near\n",
+            name, name);
+    free(name);
+}
+
+static void put_ready(struct cli *cli, const struct weft_row *row, bool relay)
 {
     const char *id = weft_row_text(row, "id", "");
 
@@ -46,7 +64,7 @@ static void put_ready(struct cli *cli, const struct weft_row *row)
     fprintf(cli->out, "%s is up, %.*s\n", cli_tint(cli->color_out, TINT_OFF), NODE_ID_SHORT, id);
     show_each(row, "endpoint", put_endpoint, cli->out);
     if (!cli->quiet)
-        fputs("Next: weft share FOLDER offers it; on another machine weft up, then weft ls\n", cli->out);
+        put_next(cli, row, relay);
 }
 
 /* Prints the fields of that list which the row has, a blank before each. */
@@ -118,7 +136,7 @@ static void on_event(void *arg, const struct weft_row *row)
     if (cli->json)
         put_json(cli, row);
     else if (ready)
-        put_ready(cli, row);
+        put_ready(cli, row, up->options.relay);
     else if (!cli->quiet)
         put_event(cli, row);
     fflush(cli->out);
@@ -153,6 +171,31 @@ static bool read_roles(const struct args *args, struct weft_options *options)
     return good;
 }
 
+static bool read_size(const struct args *args, const char *option, uint64_t *bytes)
+{
+    const char *text = args_value(args, option, NULL);
+
+    return !text || (units_parse_size(text, bytes) && *bytes > 0);
+}
+
+/* What one client of this relay may have. */
+static int read_quota(struct cli *cli, struct weft_options *options)
+{
+    const char *sessions = args_value(&cli->args, "relay-sessions", NULL);
+    int64_t number = 0;
+
+    if (sessions && !units_parse_int(sessions, 1, RELAY_SESSIONS_MAX, &number))
+        return cli_fail(cli, ERR_USAGE, "--relay-sessions takes a number from 1 to %d", RELAY_SESSIONS_MAX);
+    if (!read_size(&cli->args, "relay-bytes", &options->relay_bytes))
+        return cli_fail(cli, ERR_USAGE, "--relay-bytes takes a size, such as 500M or 20G");
+    if (!read_size(&cli->args, "relay-rate", &options->relay_rate))
+        return cli_fail(cli, ERR_USAGE, "--relay-rate takes a size for each second, such as 500K or 20M");
+    options->relay_sessions = (uint32_t)number;
+    if ((sessions || options->relay_bytes || options->relay_rate) && !options->relay)
+        return cli_fail(cli, ERR_USAGE, "the options of a relay need --role relay");
+    return EXITS_DONE;
+}
+
 static int read_options(struct up *up)
 {
     struct cli *cli = up->cli;
@@ -163,6 +206,9 @@ static int read_options(struct up *up)
         return cli_fail(cli, ERR_USAGE, "--beacon-port takes a port number, 1 to 65535");
     if (!read_roles(&cli->args, &up->options))
         return cli_fail(cli, ERR_USAGE, "--role takes relay, hub or relay,hub");
+    int status = read_quota(cli, &up->options);
+    if (status)
+        return status;
     up->options.home = cli->home;
     up->options.name = args_value(&cli->args, "name", NULL);
     up->options.listen = up->listen = args_values(&cli->args, "listen");

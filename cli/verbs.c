@@ -31,6 +31,11 @@ static const struct option up[] = {
     {"no-beacon", NULL, "Neither send nor hear beacons on the local network", COMPLETE_NOTHING, 0, false},
     {"beacon-port", "N", "UDP port of the beacons; default 9338", COMPLETE_NOTHING, 0, false},
     {"role", "relay,hub", "Also serve others as a relay, a hub, or both", COMPLETE_NOTHING, 0, true},
+    {"relay-sessions", "N", "As a relay: how many sessions one client may have at once; default 64", COMPLETE_NOTHING, 0,
+     false},
+    {"relay-bytes", "N[KMGT]", "As a relay: how much one client may have carried while its reservation lasts; default no limit",
+     COMPLETE_NOTHING, 0, false},
+    {"relay-rate", "N[KMGT]", "As a relay: how much of that a second; default no limit", COMPLETE_NOTHING, 0, false},
     {"detach", NULL, "Return as soon as the node is ready; it goes on in the background", COMPLETE_NOTHING, 0, false},
     {.name = NULL},
 };
@@ -51,10 +56,12 @@ static const struct option trust[] = {
 };
 
 static const struct option share[] = {
-    {"as", "NAME", "The share's name; default: the last part of PATH", COMPLETE_NOTHING, 0, false},
+    {"as", "NAME", "The share's name; default: the last part of PATH. A TARGET that is no path needs one", COMPLETE_NOTHING, 0,
+     false},
     {"to", "PEER,...", "Only these peers may read it; default: every trusted peer", COMPLETE_PEER, 0, true},
     {"public", NULL, "Anyone on the network may read it, trusted or not", COMPLETE_NOTHING, 0, false},
     {"writable", NULL, "Those who may read it may also change it", COMPLETE_NOTHING, 0, false},
+    {"via", "SERVER,...", "Also offer it at these relays, to those who cannot reach this node", COMPLETE_PEER, 0, true},
     DRY_RUN,
     {.name = NULL},
 };
@@ -98,7 +105,14 @@ static const struct option pipe_listen[] = {
 };
 
 static const struct option pipe_send[] = {PROPAGATE, TRANSPORT, WAIT, {.name = NULL}};
-static const struct option pipe_connect[] = {TRANSPORT, WAIT, {.name = NULL}};
+static const struct option pipe_connect[] = {
+    {"listen", "ADDR:PORT", "Listen there, and make a stream of each connection; port 0: a free one", COMPLETE_NOTHING, 0,
+     false},
+    {"once", NULL, "With --listen: take one connection, and end with it", COMPLETE_NOTHING, 0, false},
+    TRANSPORT,
+    WAIT,
+    {.name = NULL},
+};
 static const struct option pipe_resolve[] = {PROPAGATE, TRANSPORT, {.name = NULL}};
 
 static const struct option help[] = {
@@ -120,7 +134,8 @@ static const struct verb verbs[] = {
     {"join", "[TICKET]", 0, 1, "use a ticket", none, COMPLETE_NOTHING, cli_verb_join},
     {"trust", "PEER", 1, 1, "trust a peer whose fingerprint was compared", trust, COMPLETE_PEER, cli_verb_trust},
     {"untrust", "PEER", 1, 1, "trust a peer no longer", none, COMPLETE_PEER, cli_verb_untrust},
-    {"share", "PATH", 1, 1, "offer a file or a folder", share, COMPLETE_FILE, cli_verb_share},
+    {"share", "PATH|TARGET", 1, 1, "offer a file, a folder, a service, a web page or a command's output", share, COMPLETE_FILE,
+     cli_verb_share},
     {"unshare", "NAME", 1, 1, "offer it no longer", dry_run, COMPLETE_SHARE, cli_verb_unshare},
     {"ls", "[PEER[:SHARE[/PATH]]]", 0, 1, "list peers, shares and files", ls, COMPLETE_SOURCE, cli_verb_ls},
     {"get", "PEER:SHARE[/PATH]... [DEST]", 1, MANY, "fetch files and folders", get, COMPLETE_SOURCE, cli_verb_get},

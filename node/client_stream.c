@@ -4,14 +4,21 @@
 
 #include <string.h>
 
+struct watch {
+    const struct weft_pipe_options *options; /* or NULL */
+    uint64_t *moved;
+};
+
 /* What was moved stands in the closing row, or in the "summary" before an error. */
-static void note_moved(void *arg, const struct weft_row *row)
+static void on_row(void *arg, const struct weft_row *row)
 {
-    uint64_t *moved = arg;
+    const struct watch *watch = arg;
+    if (watch->options && watch->options->on_row)
+        watch->options->on_row(watch->options->arg, row);
     if (strcmp(weft_row_kind(row), "done") != 0 && strcmp(weft_row_kind(row), "summary") != 0)
         return;
-    moved[0] = (uint64_t)weft_row_int(row, "bytes_in", 0);
-    moved[1] = (uint64_t)weft_row_int(row, "bytes_out", 0);
+    watch->moved[0] = (uint64_t)weft_row_int(row, "bytes_in", 0);
+    watch->moved[1] = (uint64_t)weft_row_int(row, "bytes_out", 0);
 }
 
 static struct row *request_of(const char *name, const struct weft_pipe_options *options)
@@ -34,8 +41,9 @@ int weft_pipe_connect(struct weft *weft, const char *name, const struct weft_pip
     if (!moved)
         moved = sink;
     moved[0] = moved[1] = 0;
+    struct watch watch = {options, moved};
     if (request)
-        client_call(weft, request, (const int[2]){in, out}, note_moved, moved, &fault);
+        client_call(weft, request, (const int[2]){in, out}, on_row, &watch, &fault);
     else
         fault_set(&fault, ERR_NOMEM, "out of memory");
     row_free(request);

@@ -336,6 +336,7 @@ static int build_core(struct weft_node *node, struct fault *fault)
     struct core_config config = {.identity = &node->identity, .no_beacon = node->options.no_beacon};
     strcpy(config.name, node->name);
     config.roles = (node->options.relay ? ROLE_RELAY : 0u) | (node->options.hub ? ROLE_HUB : 0u);
+    config.quota = (struct relay_quota){node->options.relay_sessions, node->options.relay_bytes, node->options.relay_rate};
     node_port(node);
     int err = state_db_incarnation(node->db, &config.incarnation, fault);
     if (err)

@@ -103,6 +103,8 @@ struct weft_pipe_options {    /* zeroed: all defaults */
     int wait_ms;              /* open, connect: for somebody to have it bound; default 5000 */
     size_t queue_bytes;       /* open: kept here until the node takes it; default 1 MiB */
     bool hold;                /* listen: messages are taken by weft_pipe_take, not by the next weft_pipe_receive */
+    weft_on_row *on_row;      /* connect: sees "connected", "moved" (to another route), and "summary" or "done"; may be NULL */
+    void *arg;                /* for on_row */
 };
 
 enum weft_event_kind {
@@ -186,6 +188,9 @@ struct weft_options { /* zeroed: all defaults */
     bool no_beacon;                /* neither send nor hear beacons */
     uint16_t beacon_port;          /* default 9338 */
     bool relay, hub;               /* roles beside the plain one */
+    uint32_t relay_sessions;       /* as a relay: sessions of one client; default 64 */
+    uint64_t relay_bytes;          /* bytes that one client may have carried while its reservation lasts; default no limit */
+    uint64_t relay_rate;           /* and bytes a second; default no limit */
     int log_level;                 /* 0 errors .. 3 debug */
     void (*log)(void *arg, int level, const char *module, const char *line); /* from any thread; NULL: none */
     weft_on_row *event; /* "ready", "peer", "trust", "transfer", "warning", "stopping"; on the node's thread */

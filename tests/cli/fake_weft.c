@@ -346,6 +346,7 @@ struct weft_node *weft_node_start(const struct weft_options *options, struct wef
 {
     struct fake *f = current;
 
+    f->started = *options;
     if (f->no_node) {
         end_with(error, ERR_LOCKED, "locked", "a node is running for this home already");
         return NULL;

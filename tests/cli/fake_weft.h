@@ -33,6 +33,7 @@ struct fake {
         int accepted, refused;
         uint64_t moved[2];
     } pipe;
+    struct weft_options started; /* what a node was started with */
     int status;
 };
 

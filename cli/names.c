@@ -1,5 +1,5 @@
-/* The names of --to. See audience.h. */
-#include "audience.h"
+/* See names.h. */
+#include "names.h"
 
 #include "cli.h"
 
@@ -16,9 +16,9 @@ static size_t count_names(const char *const *lists)
     return n;
 }
 
-char **audience_new(const struct args *args)
+char **names_new(const struct args *args, const char *option)
 {
-    const char **lists = args_values(args, "to");
+    const char **lists = args_values(args, option);
     char **names = cli_need(calloc(count_names(lists) + 1, sizeof *names));
     size_t n = 0;
     bool good = true;
@@ -32,11 +32,11 @@ char **audience_new(const struct args *args)
     free(lists);
     if (good)
         return names;
-    audience_free(names);
+    names_free(names);
     return NULL;
 }
 
-void audience_free(char **names)
+void names_free(char **names)
 {
     for (char **name = names; name && *name; name++)
         free(*name);
