@@ -15,6 +15,7 @@ static const struct {
 } arrays[] = {
     {"status", "endpoint", "endpoint"},
     {"share", "to", "to"},
+    {"share", "via", "via"},
     {"ready", "endpoint", "endpoints"},
 };
 

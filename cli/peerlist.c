@@ -2,6 +2,7 @@
 #include "peerlist.h"
 
 #include "cli.h"
+#include "show.h"
 #include "suggest.h"
 
 #include <stdlib.h>
@@ -9,21 +10,26 @@
 
 #define PREFIX_LEAST 4
 
-void peerlist_note(struct peerlist *list, const char *name, const char *id)
+static void note(struct peerlist *list, const char *name, const char *id, const char *route)
 {
     if (list->count == list->room) {
         list->room = list->room ? 2 * list->room : 16;
         list->peers = cli_need(reallocarray(list->peers, list->room, sizeof *list->peers));
     }
-    list->peers[list->count++] = (struct peerlist_peer){cli_need(strdup(name)), cli_need(strdup(id))};
+    list->peers[list->count++] = (struct peerlist_peer){cli_need(strdup(name)), cli_need(strdup(id)), cli_need(strdup(route))};
+}
+
+void peerlist_note(struct peerlist *list, const char *name, const char *id)
+{
+    note(list, name, id, "");
 }
 
 void peerlist_add(void *list, const struct weft_row *row)
 {
-    const char *kind = weft_row_kind(row);
+    const char *kind = weft_row_kind(row), *route = show_route(row);
 
     if (strcmp(kind, "peer") == 0 || strcmp(kind, "status") == 0)
-        peerlist_note(list, weft_row_text(row, "name", ""), weft_row_text(row, "id", ""));
+        note(list, weft_row_text(row, "name", ""), weft_row_text(row, "id", ""), route ? route : "");
 }
 
 void peerlist_fini(struct peerlist *list)
@@ -31,6 +37,7 @@ void peerlist_fini(struct peerlist *list)
     for (size_t i = 0; i < list->count; i++) {
         free(list->peers[i].name);
         free(list->peers[i].id);
+        free(list->peers[i].route);
     }
     free(list->peers);
     *list = (struct peerlist){0};

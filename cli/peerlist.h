@@ -8,6 +8,7 @@
 
 struct peerlist_peer {
     char *name, *id;
+    char *route; /* "" when it is reached directly, or not at all */
 };
 
 struct peerlist {
@@ -18,7 +19,7 @@ struct peerlist {
 /* A weft_on_row for the verbs "peers" and "status", which adds this node itself: arg is the list, zeroed at first. Memory that
  * runs out ends the program. */
 void peerlist_add(void *list, const struct weft_row *row);
-/* Adds one; copies the strings. */
+/* Adds one that is reached directly; copies the strings. */
 void peerlist_note(struct peerlist *list, const char *name, const char *id);
 void peerlist_fini(struct peerlist *list);
 

@@ -62,6 +62,13 @@ void show_each(const struct weft_row *row, const char *name, void (*each)(void *
     }
 }
 
+const char *show_route(const struct weft_row *row)
+{
+    const char *route = weft_row_text(row, "route", "direct");
+
+    return *route && strcmp(route, "direct") != 0 ? route : NULL;
+}
+
 struct units_text show_size(const struct weft_row *row)
 {
     int64_t size = weft_row_int(row, "size", 0);

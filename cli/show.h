@@ -18,6 +18,9 @@ void show_put_at(FILE *out, const struct weft_row *row, size_t i);
 /* Calls `each` for every value of a field that can repeat. */
 void show_each(const struct weft_row *row, const char *name, void (*each)(void *arg, const char *text, size_t n), void *arg);
 
+/* The route to a peer ("relay:hub"), not escaped; NULL when it is direct or there is none. */
+const char *show_route(const struct weft_row *row);
+
 /* The size of a share or an entry; "-" for a folder whose size nobody has added up. */
 struct units_text show_size(const struct weft_row *row);
 

@@ -57,25 +57,39 @@ bool table_empty(const struct table *t)
 
 static const char *head(const struct table *t, size_t column)
 {
-    return t->heads[column] + (t->heads[column][0] == '>');
+    return t->heads[column] + strspn(t->heads[column], ">?");
 }
 
+/* 0: the column is left out. */
 static size_t column_width(const struct table *t, size_t column, bool headed)
 {
-    size_t widest = headed ? width_of(head(t, column)) : 0;
+    size_t widest = 0;
 
     for (size_t i = column; i < t->count; i += t->columns)
         if (width_of(t->cells[i]) > widest)
             widest = width_of(t->cells[i]);
-    return widest;
+    if (!headed || (widest == 0 && t->heads[column][0] == '?'))
+        return widest;
+    return width_of(head(t, column)) > widest ? width_of(head(t, column)) : widest;
 }
 
-static void print_cell(const struct table *t, size_t column, const char *text, size_t width, FILE *out)
+/* One row, or without cells the headings. Blanks behind a cell are printed when another one follows. */
+static void print_row(const struct table *t, char *const *cells, const size_t *widths, FILE *out)
 {
-    int pad = (int)(width - width_of(text));
-    bool right = t->heads[column][0] == '>', last = column + 1 == t->columns;
+    const char *gap = "";
+    int owed = 0;
 
-    fprintf(out, "%*s%s%*s%s", right ? pad : 0, "", text, right || last ? 0 : pad, "", last ? "\n" : "  ");
+    for (size_t c = 0; c < t->columns; c++) {
+        if (widths[c] == 0 && t->heads[c][0] == '?')
+            continue;
+        const char *text = cells ? cells[c] : head(t, c);
+        int pad = (int)(widths[c] - width_of(text));
+        bool right = t->heads[c][0] == '>';
+        fprintf(out, "%*s%s%*s%s", owed, "", gap, right ? pad : 0, "", text);
+        owed = right ? 0 : pad;
+        gap = "  ";
+    }
+    putc('\n', out);
 }
 
 void table_print(const struct table *t, FILE *out, bool headed)
@@ -84,9 +98,9 @@ void table_print(const struct table *t, FILE *out, bool headed)
 
     for (size_t c = 0; c < t->columns; c++)
         widths[c] = column_width(t, c, headed);
-    for (size_t c = 0; headed && t->count && c < t->columns; c++)
-        print_cell(t, c, head(t, c), widths[c], out);
-    for (size_t i = 0; i < t->count; i++)
-        print_cell(t, i % t->columns, t->cells[i], widths[i % t->columns], out);
+    if (headed && t->count)
+        print_row(t, NULL, widths, out);
+    for (size_t i = 0; i < t->count; i += t->columns)
+        print_row(t, t->cells + i, widths, out);
     free(widths);
 }

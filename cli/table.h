@@ -7,7 +7,8 @@
 
 struct table;
 
-/* `heads` are the columns' headings, NULL-terminated and borrowed; a heading that begins with '>' has its column to the right.
+/* `heads` are the columns' headings, NULL-terminated and borrowed; a heading that begins with '>' has its column to the right,
+ * and one that begins with '?' a column that is left out when nothing stands in it.
  * Memory that runs out ends the program. */
 struct table *table_new(const char *const *heads);
 void table_free(struct table *table);

@@ -1,4 +1,5 @@
-/* weft ls: shares when no file is named, files otherwise.
+/* weft ls: shares when no file is named, files otherwise. A relay has its own shares, and handles: those of nodes that it is a
+ * relay for.
  *
  * Shares are few and wait for aligned columns; files may be millions and are printed as they come, in columns of fixed
  * width. What is printed for a share can be typed after `weft ls` or `weft get` as it is. */
@@ -16,42 +17,83 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const heads[] = {"KIND", ">SIZE", "AUDIENCE", "SHARE", NULL};
+static const char *const heads[] = {"KIND", ">SIZE", "AUDIENCE", "?VIA", "?ROUTE", "SHARE", NULL};
+static const char *const handle_heads[] = {"KIND", "STATE", "AUDIENCE", "RELAY", "HANDLE", NULL};
 
 struct ls {
     struct cli *cli;
-    struct table *table; /* shares of -l */
+    struct table *table, *handles; /* of -l */
     bool wide;
     struct peerlist here, sharing; /* who is here, and who shares something */
-    size_t entries, failed;
+    size_t entries, failed, listed, away;
 };
 
-static char *share_target(const struct weft_row *row)
+/* PEER:NAME, as it is typed. A holder whose name is not known is called by its id. */
+static char *share_target(const struct weft_row *row, const char *peer)
 {
     char *text;
 
-    if (asprintf(&text, "%s:%s", weft_row_text(row, "peer", ""), weft_row_text(row, "name", "")) < 0)
+    if (asprintf(&text, "%s:%s", peer, weft_row_text(row, "name", "")) < 0)
         text = NULL;
     return cli_need(text);
 }
 
+static void put_target(const struct ls *ls, const char *target)
+{
+    size_t cap = 4 * strlen(target) + 8;
+    char *shown = cli_need(malloc(cap));
+
+    fprintf(ls->cli->out, "%s\n", escape(target, strlen(target), shown, cap));
+    free(shown);
+}
+
+/* How the peer of that name is reached, if not directly. Its row came before its shares. */
+static const char *route_to(const struct ls *ls, const char *name)
+{
+    size_t count;
+    const struct peerlist_peer *peer = peerlist_find(&ls->here, name, &count);
+
+    return peer ? peer->route : NULL;
+}
+
 static void on_share(struct ls *ls, const struct weft_row *row)
 {
-    char *target = share_target(row), *audience = show_audience(row);
+    const char *peer = weft_row_text(row, "peer", "");
+    char *target = share_target(row, peer), *audience = show_audience(row), *via = show_list(row, "via");
 
-    peerlist_note(&ls->sharing, weft_row_text(row, "peer", ""), "");
+    peerlist_note(&ls->sharing, peer, "");
     if (ls->wide) {
         table_text(ls->table, weft_row_text(row, "kind", NULL));
         table_text(ls->table, show_size(row).s);
         table_text(ls->table, audience);
+        table_text(ls->table, via);
+        table_text(ls->table, route_to(ls, peer));
         table_text(ls->table, target);
     } else {
-        show_put(ls->cli->out, row, "peer");
-        putc(':', ls->cli->out);
-        show_put(ls->cli->out, row, "name");
-        putc('\n', ls->cli->out);
+        put_target(ls, target);
     }
+    free(via);
     free(audience);
+    free(target);
+}
+
+/* What a relay has of another node. */
+static void on_handle(struct ls *ls, const struct weft_row *row)
+{
+    const char *holder = weft_row_text(row, "holder", ""), *state = weft_row_text(row, "state", "");
+    char *target = share_target(row, *holder ? holder : weft_row_text(row, "id", ""));
+
+    ls->listed++;
+    ls->away += strcmp(state, "away") == 0;
+    if (ls->wide) {
+        table_text(ls->handles, weft_row_text(row, "kind", NULL));
+        table_text(ls->handles, state);
+        table_text(ls->handles, weft_row_bool(row, "public", false) ? "public" : "-");
+        table_text(ls->handles, weft_row_text(row, "relay", NULL));
+        table_text(ls->handles, target);
+    } else {
+        put_target(ls, target);
+    }
     free(target);
 }
 
@@ -90,6 +132,8 @@ static void on_row(void *arg, const struct weft_row *row)
         on_share(ls, row);
     } else if (strcmp(kind, "entry") == 0) {
         on_entry(ls, row);
+    } else if (strcmp(kind, "handle") == 0) {
+        on_handle(ls, row);
     } else {
         peerlist_add(&ls->here, row);
     }
@@ -111,7 +155,7 @@ static void put_idle_peers(struct ls *ls)
 
 static void tell_nothing(struct ls *ls, const char *target)
 {
-    if (ls->sharing.count + ls->here.count + ls->entries > 0 || ls->cli->json)
+    if (ls->sharing.count + ls->here.count + ls->entries + ls->listed > 0 || ls->cli->json)
         return;
     if (!target)
         cli_say(ls->cli, "Nobody here shares anything yet. To begin: weft share FOLDER; who is here: weft peers\n");
@@ -119,23 +163,35 @@ static void tell_nothing(struct ls *ls, const char *target)
         cli_say(ls->cli, "It shares nothing with this node. If it should: weft invite there, weft join here\n");
 }
 
+static void print_tables(struct ls *ls)
+{
+    table_print(ls->table, ls->cli->out, true);
+    if (!table_empty(ls->table) && !table_empty(ls->handles))
+        putc('\n', ls->cli->out);
+    table_print(ls->handles, ls->cli->out, true);
+    table_free(ls->table);
+    table_free(ls->handles);
+}
+
 static int list(struct cli *cli, const char *target)
 {
-    struct ls ls = {.cli = cli, .wide = args_has(&cli->args, "long"), .table = table_new(heads)};
+    struct ls ls = {
+        .cli = cli, .wide = args_has(&cli->args, "long"), .table = table_new(heads), .handles = table_new(handle_heads)};
     struct call call = {.request = cli_request("ls"), .peer = target, .on_row = on_row, .arg = &ls};
 
     if (target)
         weft_row_set_bytes(call.request, "target", target, strlen(target));
     weft_row_set_bool(call.request, "recursive", args_has(&cli->args, "recursive"));
     int status = cli_call_stream(cli, &call);
-    table_print(ls.table, cli->out, true);
+    print_tables(&ls);
     if (!target)
         put_idle_peers(&ls);
     if (status == EXITS_DONE)
         tell_nothing(&ls, target);
+    if (ls.away && !ls.wide)
+        cli_say(cli, "%zu of these cannot be had now, for who holds them is away; -l shows which\n", ls.away);
     peerlist_fini(&ls.here);
     peerlist_fini(&ls.sharing);
-    table_free(ls.table);
     return status == EXITS_DONE && ls.failed ? EXITS_PARTIAL : status;
 }
 

@@ -1,13 +1,15 @@
 /* weft peers: the nodes that this one knows, nearest state first as the node sends them. */
 #include "call.h"
 #include "id.h"
+#include "show.h"
 #include "table.h"
 #include "units.h"
 #include "verbs.h"
 
 #include <string.h>
 
-static const char *const heads[] = {"NAME", "ID", "STATE", "TRUST", ">RTT", ">SEEN", "ENDPOINT", "ROLES", "NOTE", NULL};
+static const char *const heads[] = {"NAME",   "ID",       "STATE", "TRUST", ">RTT", ">SEEN",
+                                    "?ROUTE", "ENDPOINT", "ROLES", "NOTE",  NULL};
 
 static void put_time(struct table *table, const struct weft_row *row, const char *field, int64_t unit_us)
 {
@@ -37,6 +39,7 @@ static void on_row(void *arg, const struct weft_row *row)
     table_text(table, weft_row_text(row, "trust", NULL));
     put_time(table, row, "rtt_us", 1);
     put_time(table, row, "age_ms", 1000);
+    table_text(table, show_route(row));
     table_text(table, weft_row_text(row, "endpoint", NULL));
     table_text(table, roles(row));
     table_text(table, weft_row_text(row, "note", NULL));

@@ -16,9 +16,12 @@ struct ping {
     int64_t answers, least, most, sum; /* microseconds */
 };
 
-static void show_pong(FILE *out, const struct weft_row *row, int64_t rtt)
+static void put_way(FILE *out, const struct weft_row *row)
 {
-    fprintf(out, "%" PRId64 ": %s  ", weft_row_int(row, "seq", 0), units_duration((uint64_t)rtt).s);
+    if (show_route(row)) {
+        show_put(out, row, "route");
+        return;
+    }
     show_put(out, row, "transport");
     putc(' ', out);
     show_put(out, row, "endpoint");
@@ -26,6 +29,12 @@ static void show_pong(FILE *out, const struct weft_row *row, int64_t rtt)
         fputs(" on ", out);
         show_put(out, row, "iface");
     }
+}
+
+static void show_pong(FILE *out, const struct weft_row *row, int64_t rtt)
+{
+    fprintf(out, "%" PRId64 ": %s  ", weft_row_int(row, "seq", 0), units_duration((uint64_t)rtt).s);
+    put_way(out, row);
     putc('\n', out);
     fflush(out);
 }

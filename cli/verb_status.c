@@ -1,12 +1,17 @@
-/* weft status: the running node in a screenful.
+/* weft status: the running node in a screenful, with its relays and what goes through them.
  *
  * The fields are printed in the order in which the node sends them; one that this release does not know is shown under its own
- * name, so that a newer node hides nothing. */
+ * name, so that a newer node hides nothing. In JSON all of it is one object. */
 #include "call.h"
+#include "err.h"
+#include "exits.h"
+#include "json.h"
 #include "show.h"
+#include "table.h"
 #include "units.h"
 #include "verbs.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 enum format { PLAIN, SECONDS, BYTES };
@@ -19,6 +24,19 @@ static const struct {
     {"pid", "process", PLAIN},
     {"uptime_s", "up for", SECONDS},
     {"memory_bytes", "memory", BYTES},
+    {"relay_reservations", "relay for", PLAIN},
+    {"relay_handles", "handles", PLAIN},
+    {"relay_sessions", "relaying", PLAIN},
+    {"relay_bridges", "bridges", PLAIN},
+    {"relay_bytes", "carried", BYTES},
+};
+
+struct status {
+    struct cli *cli;
+    json_t *object; /* NULL until the row "status" came; then with --json */
+    json_t *reservations, *sessions;
+    struct table *relays, *relayed;
+    bool seen;
 };
 
 static const char *label_of(const char *field, enum format *format)
@@ -32,7 +50,7 @@ static const char *label_of(const char *field, enum format *format)
     return field;
 }
 
-static void show(struct cli *cli, const struct weft_row *row)
+static void put_status(struct cli *cli, const struct weft_row *row)
 {
     for (size_t i = 0; i < weft_row_fields(row); i++) {
         enum format format;
@@ -50,7 +68,116 @@ static void show(struct cli *cli, const struct weft_row *row)
     }
 }
 
+/* ---- relays, and sessions through them */
+
+static const char *const relay_heads[] = {"RELAY", "STATE", ">SHARES", ">SESSIONS", ">GOOD FOR", "?WHY", NULL};
+static const char *const session_heads[] = {"PEER", "RELAY", "WAY", "SHARE", ">IN", ">OUT", ">IDLE", NULL};
+
+static uint64_t number(const struct weft_row *row, const char *field)
+{
+    int64_t value = weft_row_int(row, field, 0);
+
+    return value < 0 ? 0 : (uint64_t)value;
+}
+
+static void put_count(struct table *table, const struct weft_row *row, const char *field)
+{
+    char text[24];
+
+    snprintf(text, sizeof text, "%" PRIu64, number(row, field));
+    table_text(table, text);
+}
+
+static void on_reservation(struct table *table, const struct weft_row *row)
+{
+    table_text(table, weft_row_text(row, "relay", NULL));
+    table_text(table, weft_row_text(row, "state", NULL));
+    put_count(table, row, "offers");
+    put_count(table, row, "sessions");
+    table_text(table, number(row, "expires_s") ? units_seconds(number(row, "expires_s")).s : "-");
+    table_text(table, weft_row_text(row, "text", NULL));
+}
+
+static void on_session(struct table *table, const struct weft_row *row)
+{
+    table_text(table, weft_row_text(row, "peer", NULL));
+    table_text(table, weft_row_text(row, "relay", NULL));
+    table_text(table, weft_row_text(row, "direction", NULL));
+    table_text(table, weft_row_text(row, "handle", "-"));
+    table_text(table, units_size(number(row, "bytes_in")).s);
+    table_text(table, units_size(number(row, "bytes_out")).s);
+    table_text(table, units_duration(1000 * number(row, "idle_ms")).s);
+}
+
+static void put_table(struct cli *cli, struct table *table)
+{
+    if (!table_empty(table))
+        putc('\n', cli->out);
+    table_print(table, cli->out, true);
+    table_free(table);
+}
+
+/* ---- the call */
+
+/* A row inside the object: what it is, is said by the member that it is in. */
+static json_t *inner(const struct weft_row *row)
+{
+    json_t *object = json_of_row(row);
+
+    json_object_del(object, "row");
+    return object;
+}
+
+static void on_row(void *arg, const struct weft_row *row)
+{
+    struct status *s = arg;
+    const char *kind = weft_row_kind(row);
+
+    if (strcmp(kind, "status") == 0 && !s->seen) {
+        s->seen = true;
+        if (s->cli->json)
+            s->object = json_of_row(row);
+        else
+            put_status(s->cli, row);
+    } else if (strcmp(kind, "reservation") == 0) {
+        on_reservation(s->relays, row);
+        json_array_append_new(s->reservations, inner(row));
+    } else if (strcmp(kind, "session") == 0) {
+        on_session(s->relayed, row);
+        json_array_append_new(s->sessions, inner(row));
+    }
+}
+
+/* Everything that was gathered is printed or freed. */
+static void finish(struct status *s)
+{
+    if (s->object) {
+        json_object_set(s->object, "reservations", s->reservations);
+        json_object_set(s->object, "sessions", s->sessions);
+        json_print(s->cli->out, s->object);
+    }
+    json_decref(s->reservations);
+    json_decref(s->sessions);
+    if (s->cli->json) {
+        table_free(s->relays);
+        table_free(s->relayed);
+    } else {
+        put_table(s->cli, s->relays);
+        put_table(s->cli, s->relayed);
+    }
+}
+
 int cli_verb_status(struct cli *cli)
 {
-    return cli_call_for_one(cli, &(struct call){.request = cli_request("status")}, &(struct call_one){"status", show});
+    struct status s = {.cli = cli,
+                       .reservations = cli_need(json_array()),
+                       .sessions = cli_need(json_array()),
+                       .relays = table_new(relay_heads),
+                       .relayed = table_new(session_heads)};
+
+    int status = cli_call(cli, &(struct call){.request = cli_request("status"), .on_row = on_row, .arg = &s});
+    finish(&s);
+    if (status == EXITS_DONE && !s.seen)
+        return cli_fail(cli, ERR_MALFORMED, "the node's answer has no row \"status\"; is it of another version?");
+    return status;
 }

@@ -298,7 +298,8 @@ static void lists_that_repeat_are_arrays_always(void **state)
     weft_row_set_text(f->answers[4], "endpoint", "tcp://2");
     fake_answer(f, "done");
     assert_int_equal(RUN(f, "status", "--json"), 0);
-    assert_string_equal(f->out, "{\"row\":\"status\",\"endpoint\":[\"tcp://1\",\"tcp://2\"]}\n");
+    assert_string_equal(f->out,
+                        "{\"row\":\"status\",\"endpoint\":[\"tcp://1\",\"tcp://2\"],\"reservations\":[],\"sessions\":[]}\n");
 }
 
 static void status_shows_fields_of_newer_nodes_too(void **state)

@@ -109,6 +109,148 @@ static void what_makes_no_sense_is_not_asked(void **state)
     assert_int_equal(f->request_count, 0);
 }
 
+/* ---- lists */
+
+static void answer_handle(struct fake *f, const char *holder, const char *name, const char *state)
+{
+    struct weft_row *row = fake_answer(f, "handle");
+
+    weft_row_set_text(row, "relay", "hub");
+    weft_row_set_text(row, "holder", holder);
+    weft_row_set_text(row, "id", ID);
+    weft_row_set_text(row, "name", name);
+    weft_row_set_text(row, "kind", "tcp");
+    weft_row_set_text(row, "state", state);
+    weft_row_set_bool(row, "public", true);
+}
+
+static void s32_a_relay_lists_its_handles_as_they_are_typed(void **state)
+{
+    struct fake *f = *state;
+
+    for (int i = 0; i < 3; i++) {
+        answer_share(f, "own", "dir", "/x");
+        answer_handle(f, "carol", "ssh", "ready");
+        answer_handle(f, "", "a\033[2J", "away");
+        fake_answer(f, "done");
+    }
+    assert_int_equal(RUN(f, "ls", "hub"), 0);
+    assert_string_equal(f->out, "bob:own\ncarol:ssh\n" ID ":a\\x1b[2J\n");
+    assert_says(f->err, "1 of these cannot be had now");
+    assert_int_equal(RUN(f, "ls", "-l", "hub"), 0);
+    assert_string_equal(f->out, "KIND  SIZE  AUDIENCE  SHARE\n"
+                                "dir      -  trusted   bob:own\n"
+                                "\n"
+                                "KIND  STATE  AUDIENCE  RELAY  HANDLE\n"
+                                "tcp   ready  public    hub    carol:ssh\n"
+                                "tcp   away   public    hub    " ID ":a\\x1b[2J\n");
+    assert_int_equal(RUN(f, "ls", "--json", "hub"), 0);
+    assert_says(f->out, "{\"row\":\"handle\",\"relay\":\"hub\",\"holder\":\"carol\",\"id\":\"" ID
+                        "\",\"name\":\"ssh\",\"kind\":\"tcp\",\"state\":\"ready\",\"public\":true}\n");
+    assert_says(f->out, "\"via\":[]");
+}
+
+static void answer_peer(struct fake *f, const char *name, const char *route)
+{
+    struct weft_row *row = fake_answer(f, "peer");
+
+    weft_row_set_text(row, "name", name);
+    weft_row_set_text(row, "id", ID);
+    weft_row_set_text(row, "state", "linked");
+    weft_row_set_text(row, "endpoint", "tcp://192.0.2.7:1");
+    if (route)
+        weft_row_set_text(row, "route", route);
+}
+
+static void s32_routes_stand_where_they_are_not_direct(void **state)
+{
+    struct fake *f = *state;
+
+    answer_peer(f, "bob", "relay:hub\033");
+    answer_peer(f, "carol", "direct");
+    answer_share(f, "photos", "dir", "");
+    fake_answer(f, "done");
+    assert_int_equal(RUN(f, "ls", "-l"), 0);
+    assert_string_equal(f->out, "KIND  SIZE  AUDIENCE  ROUTE          SHARE\n"
+                                "dir      -  trusted   relay:hub\\x1b  bob:photos\n"
+                                "carol:\n");
+    answer_peer(f, "bob", "relay:hub\033");
+    answer_peer(f, "carol", "direct");
+    fake_answer(f, "done");
+    assert_int_equal(RUN(f, "peers"), 0);
+    assert_says(f->out, "SEEN  ROUTE          ENDPOINT");
+    assert_says(f->out, "relay:hub\\x1b  tcp://192.0.2.7:1");
+    answer_peer(f, "carol", "direct");
+    fake_answer(f, "done");
+    assert_int_equal(RUN(f, "peers"), 0);
+    assert_null(strstr(f->out, "ROUTE"));
+    assert_null(strstr(f->out, "direct"));
+}
+
+static void s32_ping_says_the_route(void **state)
+{
+    struct fake *f = *state;
+    struct weft_row *row = fake_answer(f, "pong");
+
+    weft_row_set_int(row, "seq", 1);
+    weft_row_set_int(row, "rtt_us", 412);
+    weft_row_set_text(row, "transport", "relay");
+    weft_row_set_text(row, "endpoint", "relay://" ID);
+    weft_row_set_text(row, "route", "relay:\033hub");
+    fake_answer(f, "done");
+    assert_int_equal(RUN(f, "ping", "-c", "1", "bob"), 0);
+    assert_string_equal(f->out, "1: 412 us  relay:\\x1bhub\n");
+}
+
+static void answer_status(struct fake *f)
+{
+    struct weft_row *row = fake_answer(f, "status");
+
+    weft_row_set_text(row, "name", "anna");
+    weft_row_set_int(row, "relay_reservations", 2);
+    weft_row_set_int(row, "relay_bytes", 3 << 20);
+    row = fake_answer(f, "reservation");
+    weft_row_set_text(row, "relay", "hub");
+    weft_row_set_text(row, "state", "ready");
+    weft_row_set_int(row, "sessions", 1);
+    weft_row_set_int(row, "expires_s", 500);
+    weft_row_set_int(row, "offers", 3);
+    row = fake_answer(f, "session");
+    weft_row_set_text(row, "peer", "bob\033");
+    weft_row_set_text(row, "relay", "hub");
+    weft_row_set_text(row, "direction", "in");
+    weft_row_set_int(row, "bytes_in", 2048);
+    weft_row_set_int(row, "bytes_out", -5);
+    weft_row_set_int(row, "idle_ms", 1500);
+    fake_answer(f, "done");
+}
+
+static void s32_status_shows_relays_and_what_goes_through_them(void **state)
+{
+    struct fake *f = *state;
+
+    answer_status(f);
+    assert_int_equal(RUN(f, "status"), 0);
+    assert_string_equal(f->out, "name        anna\n"
+                                "relay for   2\n"
+                                "carried     3.00 MiB\n"
+                                "\n"
+                                "RELAY  STATE  SHARES  SESSIONS    GOOD FOR\n"
+                                "hub    ready       3         1  8 min 20 s\n"
+                                "\n"
+                                "PEER     RELAY  WAY  SHARE        IN  OUT   IDLE\n"
+                                "bob\\x1b  hub    in   -      2.00 KiB  0 B  1.5 s\n");
+    answer_status(f);
+    assert_int_equal(RUN(f, "status", "--json"), 0);
+    assert_string_equal(f->out, "{\"row\":\"status\",\"name\":\"anna\",\"relay_reservations\":2,\"relay_bytes\":3145728,"
+                                "\"endpoint\":[],\"reservations\":[{\"relay\":\"hub\",\"state\":\"ready\",\"sessions\":1,"
+                                "\"expires_s\":500,\"offers\":3}],\"sessions\":[{\"peer\":\"bob\\u001B\",\"relay\":\"hub\","
+                                "\"direction\":\"in\",\"bytes_in\":2048,\"bytes_out\":-5,\"idle_ms\":1500}]}\n");
+    fake_answer(f, "done");
+    assert_int_equal(RUN(f, "status"), 1);
+    assert_says(f->err, "another version");
+}
+
 /* ---- up */
 
 static void answer_ready(struct fake *f)
@@ -156,9 +298,16 @@ static void quotas_are_numbers_with_units(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_service_is_shared_by_its_target),   TEST(what_has_no_path_is_shared_as_it_is_typed),
-        TEST(via_says_through_whom_it_is_reached), TEST(what_makes_no_sense_is_not_asked),
-        TEST(a_relay_says_what_to_type_next),      TEST(quotas_are_numbers_with_units),
+        TEST(a_service_is_shared_by_its_target),
+        TEST(what_has_no_path_is_shared_as_it_is_typed),
+        TEST(via_says_through_whom_it_is_reached),
+        TEST(what_makes_no_sense_is_not_asked),
+        TEST(s32_a_relay_lists_its_handles_as_they_are_typed),
+        TEST(s32_routes_stand_where_they_are_not_direct),
+        TEST(s32_ping_says_the_route),
+        TEST(s32_status_shows_relays_and_what_goes_through_them),
+        TEST(a_relay_says_what_to_type_next),
+        TEST(quotas_are_numbers_with_units),
     };
 
     return cmocka_run_group_tests_name("cli_relays", tests, NULL, NULL);
