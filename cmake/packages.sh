@@ -7,7 +7,8 @@
 # To build the program and libweft.
 BUILD_PACKAGES="
     gcc libc6-dev cmake ninja-build pkg-config
-    libzmq3-dev libczmq-dev libmsgpack-dev libsqlite3-dev libsodium-dev libssl-dev libxxhash-dev libjansson-dev"
+    libzmq3-dev libczmq-dev libmsgpack-dev libsqlite3-dev libsodium-dev libssl-dev libcurl4-openssl-dev libxxhash-dev
+    libjansson-dev"
 
 # To check it: a second compiler, its sanitizers and fuzzer, the test library, and what reads texts and scripts.
 CHECK_PACKAGES="libcmocka-dev clang libclang-rt-14-dev llvm clang-format clang-tidy mandoc shellcheck iproute2 procps python3"

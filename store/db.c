@@ -207,8 +207,10 @@ static int migrate(struct db *db, struct fault *fault)
     }
     rc = version < SCHEMA_VERSION ? migrate_from(db, (int)version, fault) : 0;
     rc = rc ? rc : exec(db, "PRAGMA journal_mode = WAL", "open the state", fault);
-    if (rc == 0 && version > 0 && version < SCHEMA_VERSION) { /* so that the main file says its version */
-        rc = exec(db, "PRAGMA wal_checkpoint(TRUNCATE)", "upgrade the state", fault);
+    if (rc == 0 && version > 0 && version < SCHEMA_VERSION) {
+        /* So that the main file says its version. Until something was read, SQLite calls itself busy. */
+        rc = read_number(db, "PRAGMA user_version", &version, fault);
+        rc = rc ? rc : exec(db, "PRAGMA wal_checkpoint(TRUNCATE)", "upgrade the state", fault);
     }
     return rc;
 }

@@ -3,6 +3,8 @@
  * Every row that is read is checked as if a stranger had written it: what breaks a rule is ERR_DAMAGED, never cut to fit. */
 #include "state_db.h"
 
+#include "locator.h"
+
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
@@ -160,39 +162,81 @@ int state_db_drop_peer(struct db *db, const struct node_id *id, struct fault *fa
 
 /* ---- shares */
 
+/* Is the path of the form that its kind asks for? */
+static bool path_fits(const struct share_row *row)
+{
+    struct locator locator;
+    switch (row->kind) {
+    case RESOURCE_FILE:
+    case RESOURCE_DIR:
+    case RESOURCE_FIFO: return row->path[0] == '/';
+    case RESOURCE_TCP:
+    case RESOURCE_HTTP: return locator_parse(row->path, &locator, NULL) == 0 && locator.kind == row->kind;
+    case RESOURCE_COMMAND:
+        return locator_parse(row->path, &locator, NULL) == 0 && locator.kind == row->kind && locator.words[0] == '/';
+    default: return false;
+    }
+}
+
+static bool share_valid(const struct share_row *row)
+{
+    bool files = row->kind == RESOURCE_FILE || row->kind == RESOURCE_DIR;
+    return name_valid(row->name) && path_fits(row) && (files || !row->writable);
+}
+
 static bool read_share(sqlite3_stmt *stmt, struct share_row *row)
 {
     int kind = 0, is_public = 0, writable = 0;
-    bool ok = read_bytes(stmt, 0, row->name, 1, NAME_MAX_BYTES) && name_valid(row->name) &&
-              read_bytes(stmt, 1, row->path, 1, PATH_BYTES_MAX) && row->path[0] == '/' && read_range(stmt, 2, 2, &kind) &&
-              read_range(stmt, 3, 2, &is_public) && read_range(stmt, 4, 2, &writable);
-    row->kind = kind == 0 ? RESOURCE_FILE : RESOURCE_DIR;
+    bool ok = read_bytes(stmt, 0, row->name, 1, NAME_MAX_BYTES) && read_bytes(stmt, 1, row->path, 1, PATH_BYTES_MAX) &&
+              read_range(stmt, 2, RESOURCE_KIND_COUNT, &kind) && read_range(stmt, 3, 2, &is_public) &&
+              read_range(stmt, 4, 2, &writable);
+    row->kind = (enum resource_kind)kind;
     row->is_public = is_public != 0;
     row->writable = writable != 0;
-    return ok;
+    return ok && share_valid(row);
 }
 
-static int read_audience(struct db *db, struct share_row *row, struct fault *fault)
+/* A set of ids that belongs to a share. */
+struct id_set {
+    const char *read, *clear, *add; /* statements: ?1 is the share, ?2 an id */
+    uint8_t max;
+};
+
+static const struct id_set audience_set = {"SELECT peer FROM audience WHERE share = ?1 ORDER BY peer",
+                                           "DELETE FROM audience WHERE share = ?1",
+                                           "INSERT OR IGNORE INTO audience VALUES (?1, ?2)", AUDIENCE_MAX};
+static const struct id_set via_set = {"SELECT relay FROM via WHERE share = ?1 ORDER BY relay",
+                                      "DELETE FROM via WHERE share = ?1", "INSERT OR IGNORE INTO via VALUES (?1, ?2)",
+                                      RELAYS_PER_NODE_MAX};
+
+static int read_ids(struct db *db, const struct id_set *set, const char *share, struct node_id *ids, uint8_t *count,
+                    struct fault *fault)
 {
-    static const char sql[] = "SELECT peer FROM audience WHERE share = ?1 ORDER BY peer";
     sqlite3_stmt *stmt;
-    int rc = db_prepare(db, sql, &stmt, fault);
+    int rc = db_prepare(db, set->read, &stmt, fault);
     if (rc) {
         return rc;
     }
-    bind_text(stmt, 1, row->name);
+    bind_text(stmt, 1, share);
     int step;
     while (rc == 0 && (step = sqlite3_step(stmt)) != SQLITE_DONE) {
         if (step != SQLITE_ROW) {
             rc = db_fault(db, fault, "read the shares");
-        } else if (row->audience_count == AUDIENCE_MAX || !read_id(stmt, 0, &row->audience[row->audience_count])) {
+        } else if (*count == set->max || !read_id(stmt, 0, &ids[*count])) {
             rc = damaged(fault, "share");
         } else {
-            row->audience_count++;
+            ++*count;
         }
     }
     db_done(stmt);
     return rc;
+}
+
+/* The ids that belong to a share that was read. */
+static int read_sets(struct db *db, struct share_row *row, struct fault *fault)
+{
+    int rc = read_ids(db, &audience_set, row->name, row->audience, &row->audience_count, fault);
+    return rc ? rc : read_ids(db, &via_set, row->name, row->via, &row->via_count, fault);
 }
 
 int state_db_shares(struct db *db, int (*each)(void *arg, const struct share_row *row), void *arg, struct fault *fault)
@@ -204,7 +248,7 @@ int state_db_shares(struct db *db, int (*each)(void *arg, const struct share_row
     int rc = db_prepare(db, sql, &stmt, fault);
     while (rc == 0 && (step = sqlite3_step(stmt)) == SQLITE_ROW) {
         memset(&row, 0, sizeof row);
-        rc = read_share(stmt, &row) ? read_audience(db, &row, fault) : damaged(fault, "share");
+        rc = read_share(stmt, &row) ? read_sets(db, &row, fault) : damaged(fault, "share");
         rc = rc ? rc : each(arg, &row);
     }
     if (rc == 0 && step != SQLITE_DONE) {
@@ -225,17 +269,16 @@ static int put_share(struct db *db, const struct share_row *row, struct fault *f
     }
     bind_text(stmt, 1, row->name);
     sqlite3_bind_blob(stmt, 2, row->path, (int)strlen(row->path), SQLITE_STATIC);
-    sqlite3_bind_int(stmt, 3, row->kind == RESOURCE_DIR);
+    sqlite3_bind_int(stmt, 3, (int)row->kind);
     sqlite3_bind_int(stmt, 4, row->is_public);
     sqlite3_bind_int(stmt, 5, row->writable);
     return db_run(db, stmt, fault);
 }
 
-static int clear_audience(struct db *db, const char *share, struct fault *fault)
+static int clear_ids(struct db *db, const struct id_set *set, const char *share, struct fault *fault)
 {
-    static const char sql[] = "DELETE FROM audience WHERE share = ?1";
     sqlite3_stmt *stmt;
-    int rc = db_prepare(db, sql, &stmt, fault);
+    int rc = db_prepare(db, set->clear, &stmt, fault);
     if (rc == 0) {
         bind_text(stmt, 1, share);
         rc = db_run(db, stmt, fault);
@@ -243,23 +286,34 @@ static int clear_audience(struct db *db, const char *share, struct fault *fault)
     return rc;
 }
 
-static int add_audience(struct db *db, const char *share, const struct node_id *peer, struct fault *fault)
+static int add_id(struct db *db, const struct id_set *set, const char *share, const struct node_id *id, struct fault *fault)
 {
-    static const char sql[] = "INSERT OR IGNORE INTO audience VALUES (?1, ?2)";
     sqlite3_stmt *stmt;
-    int rc = db_prepare(db, sql, &stmt, fault);
+    int rc = db_prepare(db, set->add, &stmt, fault);
     if (rc == 0) {
         bind_text(stmt, 1, share);
-        bind_id(stmt, 2, peer);
+        bind_id(stmt, 2, id);
         rc = db_run(db, stmt, fault);
+    }
+    return rc;
+}
+
+static int put_sets(struct db *db, const struct share_row *row, struct fault *fault)
+{
+    int rc = clear_ids(db, &audience_set, row->name, fault);
+    rc = rc ? rc : clear_ids(db, &via_set, row->name, fault);
+    for (int i = 0; rc == 0 && i < row->audience_count; i++) {
+        rc = add_id(db, &audience_set, row->name, &row->audience[i], fault);
+    }
+    for (int i = 0; rc == 0 && i < row->via_count; i++) {
+        rc = add_id(db, &via_set, row->name, &row->via[i], fault);
     }
     return rc;
 }
 
 int state_db_put_share(struct db *db, const struct share_row *row, struct fault *fault)
 {
-    if (!name_valid(row->name) || row->path[0] != '/' || (row->kind != RESOURCE_FILE && row->kind != RESOURCE_DIR) ||
-        row->audience_count > AUDIENCE_MAX) {
+    if (!share_valid(row) || row->audience_count > AUDIENCE_MAX || row->via_count > RELAYS_PER_NODE_MAX) {
         return fault_set(fault, ERR_USAGE, "'%s' cannot be kept as a share", row->name);
     }
     int rc = db_begin(db, fault);
@@ -267,10 +321,7 @@ int state_db_put_share(struct db *db, const struct share_row *row, struct fault 
         return rc;
     }
     rc = put_share(db, row, fault);
-    rc = rc ? rc : clear_audience(db, row->name, fault);
-    for (int i = 0; rc == 0 && i < row->audience_count; i++) {
-        rc = add_audience(db, row->name, &row->audience[i], fault);
-    }
+    rc = rc ? rc : put_sets(db, row, fault);
     if (rc) {
         db_rollback(db);
         return rc;

@@ -38,7 +38,7 @@ int state_db_peers(struct db *db, int (*each)(void *arg, const struct peer_row *
 int state_db_shares(struct db *db, int (*each)(void *arg, const struct share_row *row), void *arg, struct fault *fault);
 
 /* Insert or replace by id or name; delete (missing is no error). Each is one durable transaction. A peer's name that is another
- * peer's already is ERR_EXISTS. A share's audience is a set: it comes back in order of id, each once. */
+ * peer's already is ERR_EXISTS. A share's audience and its relays are sets: they come back in order of id, each once. */
 int state_db_put_peer(struct db *db, const struct peer_row *row, struct fault *fault);
 int state_db_drop_peer(struct db *db, const struct node_id *id, struct fault *fault);
 int state_db_put_share(struct db *db, const struct share_row *row, struct fault *fault);

@@ -1,5 +1,6 @@
 /* What a node remembers: every row comes back, replaced and dropped rows do not, and rows that break a rule are damage. */
 #include "limits.h"
+#include "schema.h"
 #include "scratch.h"
 #include "state_db.h"
 
@@ -10,7 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -105,6 +108,16 @@ static int put_peer(struct world *w, struct peer_row row)
 static int put_share(struct world *w, struct share_row row)
 {
     return state_db_put_share(w->db, &row, &w->fault);
+}
+
+static int number(struct world *w, const char *sql)
+{
+    sqlite3_stmt *stmt;
+    assert_int_equal(sqlite3_prepare_v2(db_handle(w->db), sql, -1, &stmt, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+    int n = sqlite3_column_int(stmt, 0);
+    sqlite3_finalize(stmt);
+    return n;
 }
 
 static void incarnations_only_grow(void **state)
@@ -233,13 +246,128 @@ static void shares_that_make_no_sense_are_refused(void **state)
     assert_int_equal(put_share(w, make_share("a/b", "/s")), ERR_USAGE);
     assert_int_equal(put_share(w, make_share("s", "relative")), ERR_USAGE);
     struct share_row s = make_share("s", "/s");
-    s.kind = ENTRY_LINK;
+    s.kind = RESOURCE_KIND_COUNT;
     assert_int_equal(put_share(w, s), ERR_USAGE);
     s.kind = RESOURCE_DIR;
+    s.via_count = RELAYS_PER_NODE_MAX + 1;
+    assert_int_equal(put_share(w, s), ERR_USAGE);
+    s.via_count = 0;
     s.audience_count = AUDIENCE_MAX + 1;
     assert_int_equal(put_share(w, s), ERR_USAGE);
     assert_int_equal(read_shares(w), 0);
     assert_int_equal(w->shares, 0);
+}
+
+/* What is kept of each kind, and what does not fit it. */
+static const struct {
+    enum resource_kind kind;
+    const char *good, *bad;
+} kinds[] = {
+    {RESOURCE_FILE, "/a", "tcp:localhost:80"},
+    {RESOURCE_DIR, "/", "cmd:/bin/ls"},
+    {RESOURCE_TCP, "tcp:[::1]:22", "tcp:localhost"},
+    {RESOURCE_HTTP, "https://example.org/a?b=c", "http://user@example.org/"},
+    {RESOURCE_COMMAND, "cmd:/bin/echo 'a b' c", "cmd:echo a"}, /* whose program was not looked up */
+    {RESOURCE_FIFO, "/run/fifo", "fifo"},
+};
+#define KINDS (sizeof kinds / sizeof kinds[0])
+
+static void relay_2_shares_of_every_kind_come_back(void **state)
+{
+    struct world *w = *state;
+    for (size_t i = 0; i < KINDS; i++) {
+        const char name[] = {(char)('a' + i), '\0'};
+        bool files = kinds[i].kind == RESOURCE_FILE || kinds[i].kind == RESOURCE_DIR;
+        struct share_row good = make_share(name, kinds[i].good), bad = make_share(name, kinds[i].bad);
+        good.kind = bad.kind = kinds[i].kind;
+        good.via_count = 2;
+        memset(good.via[0].b, 9, NODE_ID_BYTES);
+        memset(good.via[1].b, 4, NODE_ID_BYTES);
+        assert_int_equal(put_share(w, bad), ERR_USAGE);
+        assert_int_equal(put_share(w, good), 0);
+        good.writable = true;
+        assert_int_equal(put_share(w, good), files ? 0 : ERR_USAGE);
+    }
+    restart(w);
+    assert_int_equal(read_shares(w), 0);
+    assert_int_equal(w->shares, KINDS);
+    for (size_t i = 0; i < KINDS; i++) {
+        assert_int_equal(w->share[i].kind, kinds[i].kind);
+        assert_string_equal(w->share[i].path, kinds[i].good);
+        assert_int_equal(w->share[i].via_count, 2);
+        assert_int_equal(w->share[i].via[0].b[0], 4);
+        assert_int_equal(w->share[i].via[1].b[31], 9);
+    }
+}
+
+static void relays_of_a_share_are_replaced_and_dropped_with_it(void **state)
+{
+    struct world *w = *state;
+    struct share_row s = make_share("s", "/s");
+    s.via_count = RELAYS_PER_NODE_MAX;
+    for (int i = 0; i < RELAYS_PER_NODE_MAX; i++) {
+        memset(s.via[i].b, i, NODE_ID_BYTES);
+    }
+    assert_int_equal(put_share(w, s), 0);
+    assert_int_equal(read_shares(w), 0);
+    assert_int_equal(w->share[0].via_count, RELAYS_PER_NODE_MAX);
+    s.via_count = 1;
+    assert_int_equal(put_share(w, s), 0);
+    assert_int_equal(read_shares(w), 0);
+    assert_int_equal(w->share[0].via_count, 1);
+    assert_int_equal(state_db_drop_share(w->db, "s", &w->fault), 0);
+    s.via_count = 0;
+    assert_int_equal(put_share(w, s), 0);
+    assert_int_equal(read_shares(w), 0);
+    assert_int_equal(w->share[0].via_count, 0);
+}
+
+static void make_version_1(struct world *w)
+{
+    sqlite3 *old;
+    db_close(w->db);
+    w->db = NULL;
+    assert_int_equal(unlink(w->path.s), 0);
+    assert_int_equal(sqlite3_open(w->path.s, &old), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(old, schema_step(0), NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(old,
+                                  "UPDATE node SET incarnation = 41;"
+                                  "INSERT INTO peer VALUES (zeroblob(32), 'anna', 1, 2, 3, x'');"
+                                  "INSERT INTO share VALUES ('dir', x'2f64', 1, 0, 1), ('file', x'2f66', 0, 1, 0);"
+                                  "INSERT INTO audience VALUES ('dir', zeroblob(32)), ('dir', randomblob(32))",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    sqlite3_close(old);
+    assert_int_equal(chmod(w->path.s, 0600), 0);
+}
+
+/* What a version 1 node left is all there in version 2, and its tables hang together as new ones do. */
+static void a_version_1_database_is_brought_up(void **state)
+{
+    struct world *w = *state;
+    uint64_t incarnation;
+    make_version_1(w);
+    restart(w);
+    assert_int_equal(state_db_incarnation(w->db, &incarnation, &w->fault), 0);
+    assert_int_equal(incarnation, 42);
+    assert_int_equal(read_peers(w), 0);
+    assert_int_equal(w->peers, 1);
+    assert_int_equal(read_shares(w), 0);
+    assert_int_equal(w->shares, 2);
+    assert_true(w->share[0].kind == RESOURCE_DIR && w->share[0].writable && w->share[0].audience_count == 2);
+    assert_true(w->share[1].kind == RESOURCE_FILE && w->share[1].is_public && w->share[1].audience_count == 0);
+    struct share_row tcp = make_share("tcp", "tcp:localhost:22");
+    tcp.kind = RESOURCE_TCP;
+    tcp.via_count = 1;
+    assert_int_equal(put_share(w, tcp), 0);
+    assert_int_equal(state_db_drop_share(w->db, "dir", &w->fault), 0);
+    assert_int_equal(state_db_drop_share(w->db, "tcp", &w->fault), 0);
+    assert_int_equal(number(w, "SELECT count(*) FROM audience"), 0); /* they went with their shares */
+    assert_int_equal(number(w, "SELECT count(*) FROM via"), 0);
+    assert_int_equal(number(w, "SELECT count(*) FROM sqlite_schema WHERE name IN ('share_1', 'audience_1')"), 0);
+    restart(w);
+    assert_int_equal(read_shares(w), 0);
+    assert_int_equal(w->shares, 1);
 }
 
 static int stop(void *arg, const struct peer_row *row)
@@ -288,6 +416,17 @@ static void rows_that_break_the_rules_are_damage(void **state)
         "INSERT INTO share VALUES ('s', x'2f0061', 1, 0, 0)",
         "INSERT INTO share VALUES ('s', zeroblob(5000), 1, 0, 0)",
         "INSERT INTO share VALUES ('s', x'2f', 2, 0, 0)",
+        "INSERT INTO share VALUES ('s', x'2f', 6, 0, 0)",
+        "INSERT INTO share VALUES ('s', x'2f', -1, 0, 0)",
+        "INSERT INTO share VALUES ('s', x'2f', 5, 0, 1)",
+        "INSERT INTO share VALUES ('s', CAST('tcp:h:0' AS BLOB), 2, 0, 0)",
+        "INSERT INTO share VALUES ('s', CAST('tcp:h:1' AS BLOB), 3, 0, 0)",
+        "INSERT INTO share VALUES ('s', CAST('http://u:p@h/' AS BLOB), 3, 0, 0)",
+        "INSERT INTO share VALUES ('s', CAST('cmd:sh' AS BLOB), 4, 0, 0)",
+        "INSERT INTO share VALUES ('s', CAST('cmd:/bin/sh \"' AS BLOB), 4, 0, 0)",
+        "INSERT INTO share VALUES ('s', x'2f', 1, 0, 0); INSERT INTO via VALUES ('s', zeroblob(31))",
+        "INSERT INTO share VALUES ('s', x'2f', 1, 0, 0); INSERT INTO via VALUES ('s', randomblob(32)), "
+        "('s', randomblob(32)), ('s', randomblob(32)), ('s', randomblob(32)), ('s', randomblob(32))",
         "INSERT INTO share VALUES ('s', x'2f', 1, 9, 0)",
         "INSERT INTO share VALUES ('s', x'2f', 1, 0, -1)",
         "INSERT INTO share VALUES ('s', x'2f', 1, 0, 0); INSERT INTO audience VALUES ('s', zeroblob(33))",
@@ -318,7 +457,10 @@ static void the_schema_refuses_them_at_the_door(void **state)
         "INSERT INTO peer VALUES (zeroblob(32), NULL, 0, 0, 0, zeroblob(1101))",
         "INSERT INTO peer VALUES (zeroblob(32), NULL, 'no number', 0, 0, x'')",
         "INSERT INTO share VALUES ('s', x'', 1, 0, 0)",
+        "INSERT INTO share VALUES ('s', x'2f', 6, 0, 0)",
+        "INSERT INTO share VALUES ('s', x'2f', 2, 0, 1)",
         "INSERT INTO audience VALUES ('no such share', zeroblob(32))",
+        "INSERT INTO via VALUES ('no such share', zeroblob(32))",
         "INSERT INTO node VALUES (2, 1)",
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
@@ -338,6 +480,9 @@ int main(void)
         TEST(shares_come_back_in_order_of_name),
         TEST(shares_are_replaced_and_dropped_with_their_audience),
         TEST(shares_that_make_no_sense_are_refused),
+        TEST(relay_2_shares_of_every_kind_come_back),
+        TEST(relays_of_a_share_are_replaced_and_dropped_with_it),
+        TEST(a_version_1_database_is_brought_up),
         TEST(a_reader_may_stop),
         TEST(rows_that_break_the_rules_are_damage),
         TEST(the_schema_refuses_them_at_the_door),
