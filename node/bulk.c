@@ -140,6 +140,69 @@ void bulk_send_start(struct bulk *bulk, struct send *s)
     job_start(job);
 }
 
+/* ---- what is kept of streams that last */
+
+static struct kept *parked(struct bulk *bulk, const struct tag *stream)
+{
+    struct kept *kept;
+    LIST_FOREACH(kept, &bulk->parked, link)
+    if (tag_equal(&kept->name, stream))
+        return kept;
+    return NULL;
+}
+
+static void unpark(struct bulk *bulk, struct kept *kept)
+{
+    LIST_REMOVE(kept, link);
+    bulk->parked_count--;
+}
+
+bool bulk_park(struct bulk *bulk, struct job_transfer *job)
+{
+    struct kept *kept = job->t.kept;
+
+    if (kept == NULL || !kept->begun || kept->over || job->discard || bulk->parked_count == 2 * CONNECTS_MAX)
+        return false; /* it is freed with its transfer */
+    job->t.kept = NULL;
+    kept->given = atomic_load(&job->t.d->bytes_out);
+    LIST_INSERT_HEAD(&bulk->parked, kept, link);
+    bulk->parked_count++;
+    return true;
+}
+
+void bulk_duplex_drop(struct bulk *bulk, const struct tag *stream)
+{
+    struct kept *kept = parked(bulk, stream);
+
+    if (kept == NULL)
+        return;
+    unpark(bulk, kept);
+    kept_free(kept);
+}
+
+/* A stream that lasts begins, or goes on. */
+static bool take_kept(struct bulk *bulk, struct job_transfer *job)
+{
+    struct duplex *d = job->t.d;
+    struct kept *kept = d->again ? parked(bulk, &d->stream) : kept_new(&d->stream);
+
+    if (kept == NULL) {
+        if (d->again)
+            transfer_failf(&job->t, ERR_NOT_FOUND, "nothing is kept of this stream that could go on");
+        else
+            transfer_fail(&job->t, &no_memory);
+        return false;
+    }
+    if (d->again)
+        unpark(bulk, kept);
+    job->t.kept = kept;
+    d->bytes_in = kept->ring.to;
+    d->bytes_out = kept->given;
+    return true;
+}
+
+/* ---- byte streams */
+
 void bulk_duplex_start(struct bulk *bulk, struct duplex *d)
 {
     uint32_t dial = d->reception.deadline_s < DUPLEX_DIAL_S ? d->reception.deadline_s : DUPLEX_DIAL_S;
@@ -153,7 +216,10 @@ void bulk_duplex_start(struct bulk *bulk, struct duplex *d)
     job->t.d = d;
     job->t.info = &d->reception;
     job->t.streams_wanted = DUPLEX_STREAMS;
-    job_start(job);
+    if (!d->lasting || take_kept(bulk, job))
+        job_start(job);
+    else
+        job_tell(&job->t, EVENT_DONE);
 }
 
 void bulk_receive_confirm(struct bulk *bulk, struct receive *r, const struct msg_fetch_ok *answer)
@@ -178,7 +244,7 @@ static void duplex_go(struct duplex *d, const struct msg_fetch_ok *answer, const
     struct job_transfer *job = d->port_data;
     int spare[2] = {fd[0], fd[1]};
 
-    if (job == NULL || fd[0] < 0 || fd[1] < 0) {
+    if (job == NULL || (!d->again && (fd[0] < 0 || fd[1] < 0))) {
         packet_close(spare);
         if (job != NULL)
             transfer_failf(&job->t, ERR_USAGE, "a byte stream needs two descriptors, and the program passed none");
@@ -222,8 +288,11 @@ void bulk_send_cancel(struct bulk *bulk, struct send *s, int code)
 
 void bulk_duplex_cancel(struct bulk *bulk, struct duplex *d, int code)
 {
+    struct job_transfer *job = d->port_data;
     (void)bulk;
-    cancel(d->port_data, code);
+    if (job != NULL && code != ERR_CHANGED)
+        job->discard = true;
+    cancel(job, code);
 }
 
 /* ---- life */
@@ -245,6 +314,7 @@ int bulk_new(const struct bulk_config *config, struct bulk **bulk, struct fault 
         return fault_set(fault, ERR_NOMEM, "out of memory for the bulk plane");
     new->config = *config;
     LIST_INIT(&new->transfers);
+    LIST_INIT(&new->parked);
     int err = gate_new(config->log, &new->gate, fault);
     if (err == 0 && (new->mailbox = mailbox_new(new)) == NULL)
         err = fault_set(fault, ERR_NOMEM, "out of memory for the bulk plane");
@@ -275,6 +345,8 @@ void bulk_free(struct bulk *bulk)
     mailbox_clear(m);
     while ((job = LIST_FIRST(&bulk->transfers)) != NULL)
         job_free(job);
+    while (!LIST_EMPTY(&bulk->parked))
+        bulk_duplex_drop(bulk, &LIST_FIRST(&bulk->parked)->name);
     gate_free(bulk->gate);
     mailbox_close(m);
     free(bulk);

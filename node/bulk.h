@@ -41,10 +41,13 @@ void bulk_send_start(struct bulk *bulk, struct send *s);
 void bulk_send_go(struct bulk *bulk, struct send *s);
 void bulk_send_cancel(struct bulk *bulk, struct send *s, int code);
 void bulk_duplex_start(struct bulk *bulk, struct duplex *d);
-/* These take the two descriptors, in and out: they are closed when their direction has ended. A pair of -1 ends the stream. */
+/* These take the two descriptors, in and out: they are closed when their direction has ended. A pair of -1 ends the stream,
+ * unless it goes on with those it has (`again`). */
 void bulk_duplex_confirm(struct bulk *bulk, struct duplex *d, const struct msg_fetch_ok *answer, const int fd[2]);
 void bulk_duplex_go(struct bulk *bulk, struct duplex *d, const int fd[2]);
+/* ERR_CHANGED only parks one that lasts. */
 void bulk_duplex_cancel(struct bulk *bulk, struct duplex *d, int code);
+void bulk_duplex_drop(struct bulk *bulk, const struct tag *stream);
 
 /* For status and doctor: streams in use, outstanding reception objects, connections refused since start. */
 struct bulk_counts {

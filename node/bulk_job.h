@@ -23,6 +23,7 @@ struct job_transfer {
     struct mailbox *mailbox;
     pthread_t lead;
     bool started;
+    bool discard;                  /* a stream that lasts is to end for good */
     struct event event[NEWS_ITEM]; /* one of each that must never fail for want of memory */
 };
 
@@ -40,6 +41,8 @@ struct bulk {
     struct gate *gate;
     struct mailbox *mailbox;
     LIST_HEAD(, job_transfer) transfers;
+    LIST_HEAD(, kept) parked; /* streams without connections */
+    unsigned parked_count;
 };
 
 /* Gives a mailbox of this bulk plane, or NULL. */
@@ -54,5 +57,8 @@ void job_tell(struct transfer *t, enum transfer_event what);
 void job_tell_item(struct transfer *t, const char *path, const struct fault *fault);
 /* Joins its lead. */
 void job_free(struct job_transfer *job);
+
+/* What a stream's transfer leaves behind is parked (takes), or freed when there is nothing left to go on with: was it kept? */
+bool bulk_park(struct bulk *bulk, struct job_transfer *job);
 
 #endif

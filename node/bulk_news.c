@@ -73,6 +73,7 @@ static void finish(struct job_transfer *job)
     struct send *s = job->t.s;
     struct duplex *d = job->t.d;
     struct fault fault = job->t.fault;
+    bool parked = bulk_park(job->mailbox->bulk, job);
 
     if (job->t.progress != NULL)
         atomic_store(&job->t.progress->phase, TRANSFER_ENDED);
@@ -87,6 +88,7 @@ static void finish(struct job_transfer *job)
         s->done(s);
     } else {
         d->fault = fault;
+        d->parked = parked;
         d->port_data = NULL;
         d->done(d);
     }

@@ -26,6 +26,7 @@ void transfer_fini(struct transfer *t)
     for (unsigned i = 0; i < STREAMS_MAX; i++)
         tls_link_free(t->arrived[i]);
     packet_close(t->fd);
+    kept_free(t->kept);
     pthread_mutex_destroy(&t->lock);
     pthread_cond_destroy(&t->changed);
     close(t->stop_fd);

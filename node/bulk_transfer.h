@@ -9,6 +9,7 @@
 #define WEFT_NODE_BULK_TRANSFER_H
 
 #include "bulk_gate.h"
+#include "bulk_kept.h"
 #include "fetch_plan.h"
 #include "stream.h"
 #include "transfer.h"
@@ -27,6 +28,7 @@ struct transfer {
     struct receive *r; /* one of the three */
     struct send *s;
     struct duplex *d;
+    struct kept *kept;                  /* of a duplex that lasts; else NULL */
     struct transfer_progress *progress; /* NULL: of a duplex */
     struct reception_info *info;
     uint8_t streams_wanted;
@@ -91,6 +93,7 @@ unsigned transfer_streams(struct transfer *t); /* open now; any thread */
 void fetch_receive(struct transfer *t);
 void fetch_send(struct transfer *t);
 void flow(struct transfer *t);
+void flow_on(struct transfer *t); /* of a stream that lasts (bulk_last.c) */
 
 /* The bytes that a receive may bring at most: its limit, or the room at its destination; at least 1. */
 uint64_t fetch_limit(const struct receive *r);

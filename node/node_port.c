@@ -191,17 +191,29 @@ static void no_descriptors(void *data)
 static void port_duplex_start(void *self, struct duplex *d)
 {
     struct weft_node *node = self;
-    if (control_brought(node->control, d->client))
+    if (d->again || d->resource || control_brought(node->control, d->client))
         bulk_duplex_start(node->bulk, d);
     else
         loop_post(node->loop, no_descriptors, d);
+}
+
+/* Those of the resource, or of the program; a stream that goes on has them already. */
+static void take_descriptors(struct weft_node *node, const struct duplex *d, int fd[2])
+{
+    fd[0] = fd[1] = -1;
+    if (d->again)
+        return;
+    if (d->resource)
+        resource_take(d->resource, fd);
+    else
+        control_take(node->control, d->client, fd);
 }
 
 static void port_duplex_confirm(void *self, struct duplex *d, const struct msg_fetch_ok *answer)
 {
     struct weft_node *node = self;
     int fd[2];
-    control_take(node->control, d->client, fd);
+    take_descriptors(node, d, fd);
     bulk_duplex_confirm(node->bulk, d, answer, fd);
 }
 
@@ -209,7 +221,7 @@ static void port_duplex_go(void *self, struct duplex *d)
 {
     struct weft_node *node = self;
     int fd[2];
-    control_take(node->control, d->client, fd);
+    take_descriptors(node, d, fd);
     bulk_duplex_go(node->bulk, d, fd);
 }
 
@@ -222,7 +234,9 @@ static void port_duplex_cancel(void *self, struct duplex *d, int code)
 
 static void port_duplex_drop(void *self, const struct tag *stream)
 {
-    (void)self, (void)stream;
+    struct weft_node *node = self;
+    if (node->bulk)
+        bulk_duplex_drop(node->bulk, stream);
 }
 
 static void port_resource_open(void *self, struct resource *r)

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -186,6 +187,12 @@ const uint8_t *stream_need(struct stream *s, size_t n)
 void stream_take(struct stream *s, size_t n)
 {
     s->in_at += n;
+}
+
+bool stream_waiting(const struct stream *s)
+{
+    struct pollfd p = {.fd = tls_fd(s->link), .events = POLLIN | POLLRDHUP};
+    return s->in_end > s->in_at || tls_pending(s->link) || poll(&p, 1, 0) != 0;
 }
 
 int stream_swap(struct stream *s)

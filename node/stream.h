@@ -36,6 +36,9 @@ void stream_fini(struct stream *s);
 const uint8_t *stream_need(struct stream *s, size_t n);
 void stream_take(struct stream *s, size_t n);
 
+/* Is there something to read: bytes, or the end of the stream? */
+bool stream_waiting(const struct stream *s);
+
 /* Reads into the other of two buffers from now on: what was shown until now stays where it is until the next call of this.
  * ERR_NOMEM: nothing has changed. */
 int stream_swap(struct stream *s);

@@ -244,6 +244,11 @@ int tls_gather(struct tls_link *link, size_t n)
     return 0;
 }
 
+bool tls_pending(const struct tls_link *link)
+{
+    return SSL_has_pending(link->ssl) == 1;
+}
+
 /* Sends what tls_gather has let gather; nothing when it was not called. */
 static int flush(struct tls_link *link, short *want)
 {

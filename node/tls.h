@@ -55,6 +55,8 @@ int tls_fd(const struct tls_link *link);
 int tls_shake(struct tls_link *link, short *want);
 /* Reads between 1 and `n` bytes into `buf`. */
 int tls_read(struct tls_link *link, void *buf, size_t n, size_t *got, short *want);
+/* Has it read bytes from the socket that tls_read has not given yet? Polling would not tell. */
+bool tls_pending(const struct tls_link *link);
 /* Writes all `n` bytes; after a *want it must be called again with the same ones. */
 int tls_write(struct tls_link *link, const void *buf, size_t n, short *want);
 /* From now on the records of one tls_write leave together, `n` bytes in a system call: the kernel then makes few large

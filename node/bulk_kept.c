@@ -1,0 +1,26 @@
+#include "bulk_kept.h"
+
+#include <stdlib.h>
+
+struct kept *kept_new(const struct tag *name)
+{
+    struct kept *kept = calloc(1, sizeof *kept);
+
+    if (kept == NULL || ring_init(&kept->ring) != 0) {
+        free(kept);
+        return NULL;
+    }
+    kept->name = *name;
+    kept->in.fd = kept->out.fd = -1;
+    return kept;
+}
+
+void kept_free(struct kept *kept)
+{
+    if (kept == NULL)
+        return;
+    conduit_close(&kept->in);
+    conduit_close(&kept->out);
+    ring_fini(&kept->ring);
+    free(kept);
+}
