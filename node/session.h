@@ -24,11 +24,12 @@
 struct session;
 
 /* For a link that is being dialled: a session with its peer through a relay (which is reached first, when it is not linked).
- * Then comes link_session_up, or link_session_failed; never from inside. ERR_NOMEM, ERR_FULL. */
+ * Then comes link_session_up, and link_session_ended at its end or when it comes to nothing; never from inside. ERR_NOMEM,
+ * ERR_FULL; ERR_STATE when it would go through its own peer, through us, or through a relay that needs a relay itself. */
 int session_open(struct link *link, const struct node_id *relay, const struct tag *handle);
 /* One message of the link. ERR_FULL, ERR_UNREACHABLE. */
 int session_send(struct session *s, const void *bytes, size_t n);
-/* The link is hung up: what is queued still goes, then the session is closed. Frees it in time. */
+/* The link is hung up: what is queued still goes, then the session is closed. It is freed in time, not before the next turn. */
 void session_hangup(struct session *s);
 
 const struct node_id *session_relay(const struct session *s);
@@ -44,6 +45,8 @@ void session_bridge_cancel(struct core *core, void *arg);
 /* ---- what comes from relays */
 
 void sessions_on_next(struct link *link, const struct msg *m); /* NEXT_OK */
+/* Is this ERROR the answer to a NEXT of ours? Then it is dealt with. */
+bool sessions_on_error(struct link *link, const struct msg *m);
 /* A link to a relay is up, or is lost: its sessions are, too. */
 void sessions_link_up(struct link *link);
 void sessions_link_lost(struct core *core, struct link *link);
@@ -68,7 +71,7 @@ void reservations_free(struct core *core);
 
 /* The session of a link that is being dialled is open: it says HELLO. */
 void link_session_up(struct link *link);
-/* It came to nothing, or has ended: so does the link. A race that it ran in remembers why. */
+/* It came to nothing, or has ended: so does the link, at once. A race that it ran in remembers why. */
 void link_session_ended(struct link *link, const struct fault *fault);
 /* A session was opened by the node with this key: a link as if accepted. NULL: refused. */
 struct link *link_of_session(struct core *core, struct session *s, const uint8_t curve[CURVE_KEY_BYTES]);
