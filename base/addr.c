@@ -193,7 +193,7 @@ const char *transport_name(enum transport t)
 
 int transport_parse(const char *name, enum transport *t)
 {
-    for (int i = 0; i < TRANSPORT_COUNT; i++)
+    for (int i = TRANSPORT_ANY; i <= TRANSPORT_WS; i++)
         if (strcmp(name, transport_names[i]) == 0) {
             *t = (enum transport)i;
             return 0;
@@ -248,7 +248,8 @@ int endpoint_addr(const char *text, struct addr *a)
     struct addr parsed;
     *a = (struct addr){0};
     const char *rest = endpoint_rest(text, &t);
-    if (!rest || t == TRANSPORT_IPC || addr_parse(rest, &parsed) != 0 || !addr_is_dialable(&parsed))
+    bool has_one = rest && (t == TRANSPORT_TCP || t == TRANSPORT_WS);
+    if (!has_one || addr_parse(rest, &parsed) != 0 || !addr_is_dialable(&parsed))
         return ERR_MALFORMED;
     *a = parsed;
     return 0;
@@ -267,14 +268,24 @@ void endpoint_set_relay(struct endpoint *e, const struct node_id *relay)
     snprintf(e->text, sizeof e->text, "relay://%s", id_text(relay).s);
 }
 
-bool endpoint_valid(const struct endpoint *e)
+/* Two texts for one relay would be two endpoints: there is one. */
+static bool relay_valid(const struct endpoint *e)
 {
     struct node_id relay;
+    struct endpoint as_written;
+    if (endpoint_relay(e->text, &relay) != 0)
+        return false;
+    endpoint_set_relay(&as_written, &relay);
+    return strcmp(e->text, as_written.text) == 0 && e->iface[0] == 0 && e->scope == 0;
+}
+
+bool endpoint_valid(const struct endpoint *e)
+{
     enum transport t;
     struct addr a;
     if (endpoint_transport(e->text, &t) != 0 || t != e->transport || !shown_whole(e->iface, strnlen(e->iface, IFACE_TEXT)))
         return false;
     if (t == TRANSPORT_RELAY)
-        return endpoint_relay(e->text, &relay) == 0;
+        return relay_valid(e);
     return t == TRANSPORT_IPC ? strcmp(e->text, "ipc://*") != 0 : endpoint_addr(e->text, &a) == 0;
 }

@@ -34,8 +34,8 @@ socklen_t addr_to_sockaddr(const struct addr *a, struct sockaddr_storage *ss);
 /* ERR_UNSUPPORTED for other families than IPv4 and IPv6. */
 int addr_from_sockaddr(const struct sockaddr *sa, struct addr *a);
 
-/* RELAY is no transport of a pipe: an endpoint "relay://NODE-ID" says that the node can be reached by a session through that
- * one, see node/session.h. */
+/* RELAY is none of a pipe's: an endpoint "relay://NODE-ID" says that the node can be reached by a session through that one, see
+ * node/session.h. */
 enum transport { TRANSPORT_ANY, TRANSPORT_TCP, TRANSPORT_IPC, TRANSPORT_WS, TRANSPORT_RELAY, TRANSPORT_COUNT };
 
 #define ENDPOINT_TEXT 128
@@ -49,14 +49,16 @@ struct endpoint {
 };
 
 const char *transport_name(enum transport t); /* "any", "tcp", "ipc", "ws", "relay" */
+/* A pipe's, by its name. ERR_MALFORMED. */
 int transport_parse(const char *name, enum transport *t);
-/* The transport of "tcp://...", "ipc://...", "ws://..."; ERR_MALFORMED for another scheme, an empty rest, or characters that
+/* The transport of "tcp://...", "ipc://...", "ws://...", "relay://..."; ERR_MALFORMED for another scheme, an empty rest, or characters that
  * do not belong in an endpoint. */
 int endpoint_transport(const char *text, enum transport *t);
 /* The address in "tcp://ADDR:PORT" or "ws://ADDR:PORT", dialable. ERR_MALFORMED. */
 int endpoint_addr(const char *text, struct addr *a);
-/* May this endpoint, from a peer, be handed to ZeroMQ? Its text is of its transport, and numeric for tcp and ws: a peer must
- * not make us look up names, bind wildcards or read ZeroMQ's other notations. The interface's name is printable. */
+/* May this endpoint, from a peer, be dialled? Its text is of its transport, and numeric for tcp and ws: a peer must not make us
+ * look up names, bind wildcards or read ZeroMQ's other notations. The interface's name is printable. A relay's is an id written
+ * in the one way, and stands on no interface. */
 bool endpoint_valid(const struct endpoint *e);
 struct node_id;
 /* The node in "relay://NODE-ID", and the other way round. ERR_MALFORMED. */

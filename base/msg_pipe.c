@@ -41,6 +41,11 @@ size_t node_ids_read(struct mpr *r, struct node_id *ids, size_t max)
     return count;
 }
 
+static enum transport pipe_transport_read(struct mpr *r)
+{
+    return (enum transport)mpr_uint(r, TRANSPORT_WS); /* a relay's is none of a pipe's */
+}
+
 void query_write(struct mpw *w, const struct msg *m)
 {
     const struct msg_query *q = &m->query;
@@ -60,7 +65,7 @@ void query_read(struct mpr *r, struct msg *m)
     mpr_bin_of(r, q->query.b, TAG_BYTES);
     mpr_bin_of(r, q->pipe.b, TAG_BYTES);
     q->type = (enum pipe_type)mpr_uint(r, PIPE_TYPE_COUNT - 1);
-    q->transport = (enum transport)mpr_uint(r, TRANSPORT_COUNT - 1);
+    q->transport = pipe_transport_read(r);
     q->hops = (uint8_t)mpr_uint(r, QUERY_HOPS_MAX);
     mpr_bin_of(r, q->asker.b, NODE_ID_BYTES);
     q->wanted_count = (uint8_t)node_ids_read(r, q->wanted, QUERY_VISITED_MAX);
@@ -134,7 +139,7 @@ static void registered_read(struct mpr *r, struct registered_pipe *p)
     mpr_array_of(r, 4);
     mpr_bin_of(r, p->pipe.b, TAG_BYTES);
     p->type = (enum pipe_type)mpr_uint(r, PIPE_TYPE_COUNT - 1);
-    p->transport = (enum transport)mpr_uint(r, TRANSPORT_COUNT - 1);
+    p->transport = pipe_transport_read(r);
     p->rank = (uint8_t)mpr_uint(r, UINT8_MAX);
     mpr_leave(r);
 }
@@ -203,7 +208,7 @@ static void pipe_info_read(struct mpr *r, struct pipe_info *p)
     mpr_array_of(r, 5);
     mpr_str(r, p->name, sizeof p->name);
     p->type = (enum pipe_type)mpr_uint(r, PIPE_TYPE_COUNT - 1);
-    p->transport = (enum transport)mpr_uint(r, TRANSPORT_COUNT - 1);
+    p->transport = pipe_transport_read(r);
     p->shared = mpr_bool(r);
     p->rank = (uint8_t)mpr_uint(r, UINT8_MAX);
     mpr_leave(r);

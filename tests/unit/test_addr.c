@@ -1,6 +1,7 @@
 /* Addresses and endpoints: text, kernel form, and what of a peer's is believed. */
 #include "addr.h"
 #include "err.h"
+#include "id.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -150,7 +151,7 @@ static void other_families_are_refused(void **unused)
 static void transports_have_names(void **unused)
 {
     (void)unused;
-    for (int i = 0; i < TRANSPORT_COUNT; i++) {
+    for (int i = 0; i < TRANSPORT_RELAY; i++) {
         enum transport t = TRANSPORT_COUNT;
         assert_int_equal(transport_parse(transport_name((enum transport)i), &t), 0);
         assert_int_equal(t, i);
@@ -158,11 +159,15 @@ static void transports_have_names(void **unused)
     enum transport t;
     assert_int_equal(transport_parse("udp", &t), ERR_MALFORMED);
     assert_int_equal(transport_parse("", &t), ERR_MALFORMED);
+    assert_int_equal(transport_parse("relay", &t), ERR_MALFORMED); /* no pipe can ask for it */
+    assert_string_equal(transport_name(TRANSPORT_RELAY), "relay");
     assert_string_equal(transport_name(TRANSPORT_COUNT), "unknown");
 }
 
 #define SIXTEEN "0123456789abcdef"
 #define PATH_118 "/" SIXTEEN SIXTEEN SIXTEEN SIXTEEN SIXTEEN SIXTEEN SIXTEEN "01234"
+
+#define RELAY_51 "aeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaea" /* bytes of 1, but for the last digit */
 
 /* What is an endpoint at all, and what of those a peer may make us dial. */
 static void endpoints_are_of_a_transport(void **unused)
@@ -193,6 +198,18 @@ static void endpoints_are_of_a_transport(void **unused)
         {"ipc:///tmp/\x1b[2J", TRANSPORT_ANY, false},
         {"ipc:///tmp/\xff", TRANSPORT_ANY, false},
         {"ipc:///tmp/\xe2\x80\xae", TRANSPORT_ANY, false},
+        {"relay://" RELAY_51 "q", TRANSPORT_RELAY, true},
+        {"relay://" RELAY_51, TRANSPORT_RELAY, false},      /* cut */
+        {"relay://" RELAY_51 "qq", TRANSPORT_RELAY, false}, /* too long */
+        {"relay://" RELAY_51 "b", TRANSPORT_RELAY, false},  /* sets bits that are none of the id's */
+        {"relay://" RELAY_51 "Q", TRANSPORT_RELAY, false},  /* another way to write the same */
+        {"relay://" RELAY_51 "q/x", TRANSPORT_RELAY, false},
+        {"relay://" RELAY_51 "q:80", TRANSPORT_RELAY, false},
+        {"relay://" RELAY_51 "q\n", TRANSPORT_ANY, false},
+        {"relay://1.2.3.4:80", TRANSPORT_RELAY, false},
+        {"relay://*", TRANSPORT_RELAY, false},
+        {"relay://", TRANSPORT_ANY, false},
+        {"tcp://" RELAY_51 "q", TRANSPORT_TCP, false},
         {"tcp://", TRANSPORT_ANY, false},
         {"tcp:/1.2.3.4:80", TRANSPORT_ANY, false},
         {"TCP://1.2.3.4:80", TRANSPORT_ANY, false},
@@ -228,6 +245,33 @@ static void an_endpoint_must_agree_with_itself(void **unused)
     assert_false(endpoint_valid(&e));
 }
 
+static void a_relays_endpoint_is_its_id_and_nothing_else(void **unused)
+{
+    (void)unused;
+    struct node_id id, back;
+    struct endpoint e;
+    memset(&id, 1, sizeof id);
+    endpoint_set_relay(&e, &id);
+    assert_string_equal(e.text, "relay://" RELAY_51 "q");
+    assert_true(endpoint_valid(&e));
+    assert_int_equal(endpoint_relay(e.text, &back), 0);
+    assert_true(id_equal(&back, &id));
+
+    struct endpoint other = e;
+    other.scope = 1;
+    assert_false(endpoint_valid(&other));
+    other = e;
+    strcpy(other.iface, "eth0");
+    assert_false(endpoint_valid(&other));
+    other = e;
+    other.transport = TRANSPORT_TCP;
+    assert_false(endpoint_valid(&other));
+
+    static const char *const wrong[] = {"relay://", "relay://x", "tcp://1.2.3.4:80", RELAY_51 "q", "relay:" RELAY_51 "q", ""};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        assert_int_equal(endpoint_relay(wrong[i], &back), ERR_MALFORMED);
+}
+
 static void endpoints_hold_addresses(void **unused)
 {
     (void)unused;
@@ -235,7 +279,8 @@ static void endpoints_hold_addresses(void **unused)
     char text[ADDR_TEXT];
     assert_int_equal(endpoint_addr("ws://[::1]:80", &a), 0);
     assert_string_equal(addr_text(&a, text), "[::1]:80");
-    static const char *const wrong[] = {"ipc:///1.2.3.4:80", "tcp://1.2.3.4", "tcp://1.2.3.4:0", "tcp://a:1", "1.2.3.4:80", ""};
+    static const char *const wrong[] = {
+        "ipc:///1.2.3.4:80", "tcp://1.2.3.4", "tcp://1.2.3.4:0", "tcp://a:1", "1.2.3.4:80", "relay://1.2.3.4:80", ""};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         assert_int_equal(endpoint_addr(wrong[i], &a), ERR_MALFORMED);
         assert_int_equal(a.family, 0);
@@ -249,7 +294,7 @@ int main(void)
         cmocka_unit_test(addresses_are_told_apart),     cmocka_unit_test(addresses_have_kinds),
         cmocka_unit_test(other_families_are_refused),   cmocka_unit_test(transports_have_names),
         cmocka_unit_test(endpoints_are_of_a_transport), cmocka_unit_test(an_endpoint_must_agree_with_itself),
-        cmocka_unit_test(endpoints_hold_addresses),
+        cmocka_unit_test(endpoints_hold_addresses),     cmocka_unit_test(a_relays_endpoint_is_its_id_and_nothing_else),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -175,7 +175,7 @@ static const struct wrong wrongs[] = {
     NUMBER("error", error.code, ERR_COUNT, ERR_MALFORMED),
     TEXT("error", error.text, "\xff"),
     NUMBER("query", query.type, PIPE_TYPE_COUNT, ERR_LIMIT),
-    NUMBER("query", query.transport, TRANSPORT_COUNT, ERR_LIMIT),
+    NUMBER("query", query.transport, TRANSPORT_RELAY, ERR_LIMIT),
     NUMBER("query", query.hops, QUERY_HOPS_MAX + 1, ERR_LIMIT),
     NUMBER("answer", answer.type, PIPE_TYPE_COUNT, ERR_LIMIT),
     NUMBER("answer", answer.holder[1].incarnation, 1ull << 63, ERR_LIMIT),
@@ -227,7 +227,7 @@ static const struct wrong wrongs[] = {
     NUMBER("cancel", cancel.request, 1ull << 63, ERR_LIMIT),
     NUMBER("register", registered.life_s, LEASE_LIFE_MAX_S + 1, ERR_LIMIT),
     NUMBER("register", registered.pipe[0].type, PIPE_TYPE_COUNT, ERR_LIMIT),
-    NUMBER("register", registered.pipe[0].transport, TRANSPORT_COUNT, ERR_LIMIT),
+    NUMBER("register", registered.pipe[0].transport, TRANSPORT_RELAY, ERR_LIMIT),
     NUMBER("register_ok", registered_ok.life_s, LEASE_LIFE_MAX_S + 1, ERR_LIMIT),
     NUMBER("register_ok", registered_ok.kept, LOCAL_PIPES_MAX + 1, ERR_LIMIT),
     NUMBER("open", open.seq, 0, ERR_MALFORMED),
@@ -266,7 +266,7 @@ static const struct wrong wrongs[] = {
     TEXT("pipes_ok", pipes_ok.pipe[1].name, "bob:logs"),
     TEXT("pipes_ok", pipes_ok.pipe[1].name, "a\x1b[2J"),
     NUMBER("pipes_ok", pipes_ok.pipe[0].type, PIPE_TYPE_COUNT, ERR_LIMIT),
-    NUMBER("pipes_ok", pipes_ok.pipe[0].transport, TRANSPORT_COUNT, ERR_LIMIT),
+    NUMBER("pipes_ok", pipes_ok.pipe[0].transport, TRANSPORT_RELAY, ERR_LIMIT),
     NUMBER("pipes_ok", pipes_ok.count, 0, ERR_MALFORMED), /* and yet more to come */
     NUMBER("fetch_way", fetch.reception.way.addr[0].port, 0, ERR_MALFORMED),
     NUMBER("connect_again", connect.lasting, false, ERR_MALFORMED), /* and yet again */

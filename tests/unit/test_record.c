@@ -222,6 +222,31 @@ static void endpoints_that_do_not_fit_are_left_out_from_the_end(void **state)
         assert_string_equal(read.endpoint[i].text, anna.record.endpoint[i].text);
 }
 
+/* As gossip.c writes them: four of the node's own at their longest, then its relays. */
+static void relays_of_a_node_fit_its_record(void **state)
+{
+    (void)state;
+    struct someone anna;
+    struct record read;
+    someone_make(&anna, 1, "anna");
+    memset(anna.record.name, 'a', NAME_MAX_BYTES);
+    anna.record.incarnation = anna.record.seq = INT64_MAX;
+    anna.record.endpoint_count = 4 + RELAYS_PER_NODE_MAX;
+    for (size_t i = 0; i < 4; i++) {
+        struct endpoint *e = &anna.record.endpoint[i];
+        *e = (struct endpoint){.transport = TRANSPORT_IPC, .text = "ipc:///", .scope = UINT64_MAX};
+        memset(e->text + 7, 'a' + (int)i, ENDPOINT_TEXT - 8);
+        memset(e->iface, 'i', IFACE_TEXT - 1);
+    }
+    for (size_t i = 0; i < RELAYS_PER_NODE_MAX; i++)
+        endpoint_set_relay(&anna.record.endpoint[4 + i], &(struct node_id){.b = {(uint8_t)i}});
+    someone_sign(&anna);
+    assert_int_equal(record_decode(&anna.bytes, &read), 0);
+    assert_int_equal(read.endpoint_count, anna.record.endpoint_count);
+    for (size_t i = 0; i < read.endpoint_count; i++)
+        assert_string_equal(read.endpoint[i].text, anna.record.endpoint[i].text);
+}
+
 static void p14_the_newer_of_two_is_known_without_a_clock(void **state)
 {
     (void)state;
@@ -253,6 +278,7 @@ int main(void)
         cmocka_unit_test(s12_names_are_those_of_the_one_validator),
         cmocka_unit_test(s20_a_record_is_believed_only_with_the_signature_of_its_own_id),
         cmocka_unit_test(endpoints_that_do_not_fit_are_left_out_from_the_end),
+        cmocka_unit_test(relays_of_a_node_fit_its_record),
         cmocka_unit_test(p14_the_newer_of_two_is_known_without_a_clock),
         cmocka_unit_test(s1_bytes_over_the_cap_are_not_copied),
     };
