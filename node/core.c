@@ -188,7 +188,10 @@ void core_stop(struct core *core)
     files_stop(core);
     connects_stop(core);
     gossip_stop(core);
-    links_close_all(core, BYE_STOPPING);
+    if (core->relay)
+        relay_drain(core); /* which closes them in the end */
+    else
+        links_close_all(core, BYE_STOPPING);
 }
 
 bool core_idle(const struct core *core)
@@ -338,7 +341,7 @@ void core_take(struct link *link, const void *bytes, size_t n)
 void core_message(struct core *core, link_no no, const void *bytes, size_t n)
 {
     struct link *link = link_find(core, no);
-    if (!link || core->stopping)
+    if (!link)
         return;
     if (bucket_take(flows(bytes, n) ? &link->data : &link->messages, core_now(core)))
         core_take(link, bytes, n);

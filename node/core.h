@@ -49,9 +49,10 @@ int core_add_seed(struct core *core, const struct seed *seed);
 
 /* The first beacon goes out, seeds and remembered peers are dialled. */
 void core_start(struct core *core);
-/* Goodbyes to all links and interfaces; running transfers are cancelled (their done() still comes). */
+/* Goodbyes to all links and interfaces; running transfers are cancelled (their done() still comes). A relay in use gives its
+ * clients time to go elsewhere first: its links are closed when they have, or after RELAY_DRAIN. */
 void core_stop(struct core *core);
-/* Are no transfers and jobs left to wait for? */
+/* Are no transfers and jobs, and no sessions of others, left to wait for? */
 bool core_idle(const struct core *core);
 
 /* A datagram. `from` is a hint and proves nothing. */

@@ -41,7 +41,7 @@ static void begin_stop(struct weft_node *node)
         node_event(node, row);
     row_free(row);
     core_stop(node->core);
-    node->stop_by = loop_now() + STOP_PATIENCE;
+    node->stop_by = loop_now() + STOP_PATIENCE + (node->options.relay ? RELAY_DRAIN : 0);
     loop_timer_set(node->loop, &node->stop_timer, 0);
 }
 

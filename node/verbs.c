@@ -4,6 +4,7 @@
  * ends its call's work. The short verbs are here; ls, get, share, the tickets and the pipes have files
  * of their own. */
 #include "pipes.h"
+#include "relay.h"
 #include "weft.h"
 
 #include <stdlib.h>
@@ -152,6 +153,7 @@ static void verb_status(struct call *call, const struct row *request)
         row_int(row, "pipes", pipes.bound);
         row_int(row, "channels", pipes.channels);
         row_int(row, "transfers", core->transfers);
+        relay_describe(core, row);
         spread_describe(core, row);
         row_int(row, "refused_messages", (int64_t)core->refused_messages);
         core->port->describe(core->port->self, row);
@@ -392,12 +394,16 @@ static void begin(struct core *core, uint64_t client, const struct row *row, ver
     call->next = core->calls;
     core->calls = call;
     struct fault fault;
-    if (start) {
+    bool late = core->stopping && start != verb_down && start != verb_status;
+    if (start && !late) {
         start(call, row);
         return;
     }
-    fault_set(&fault, ERR_UNSUPPORTED, "this node does not know the request '%s'; are program and node of different versions?",
-              row_kind(row));
+    if (late)
+        fault_set(&fault, ERR_STATE, "the node is stopping");
+    else
+        fault_set(&fault, ERR_UNSUPPORTED,
+                  "this node does not know the request '%s'; are program and node of different versions?", row_kind(row));
     call_fail(call, &fault);
 }
 
