@@ -98,6 +98,8 @@ static int call_node(struct cli *cli, const struct call *call)
         return cli_fail(cli, code, "cannot watch for signals");
     code = weft_call(cli->weft, call->request, call->on_row, call->arg, &error);
     interrupt_finish(&interrupt);
+    if (call->after)
+        code = call->after(call->arg, code, &error);
     return code ? report(cli, call, &error) : EXITS_DONE;
 }
 

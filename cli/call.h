@@ -10,6 +10,9 @@ struct call {
     weft_on_row *on_row;      /* NULL: the rows do not matter */
     void *arg;
     bool resumes; /* the same command goes on where it was stopped, and Ctrl-C says so */
+    /* More that belongs to the call, before it is reported how it ended; or NULL. Gets how it ended so far, and returns how it
+     * ends: 0, or a code with *error. */
+    int (*after)(void *arg, int code, struct weft_error *error);
 };
 
 /* Gives a request row for the verb. Memory that runs out ends the program. */

@@ -89,6 +89,8 @@ static void tail(const struct progress *p, const struct progress_view *v, char *
 {
     if (strcmp(v->phase, "connecting") == 0)
         snprintf(out, cap, "  connecting");
+    else if (strcmp(v->phase, "stream") == 0)
+        snprintf(out, cap, "  %s  %s/s", units_size(v->bytes_done).s, units_size((uint64_t)progress_rate(p)).s);
     else if (strcmp(v->phase, "listing") == 0)
         snprintf(out, cap, "  listing: %" PRIu64 " files, %s so far", v->files_total, units_size(v->bytes_total).s);
     else if (strcmp(v->phase, "finishing") == 0 || (v->bytes_total > 0 && v->bytes_done >= v->bytes_total))

@@ -29,7 +29,7 @@ double progress_rate(const struct progress *p);
 uint64_t progress_left(const struct progress *p, uint64_t bytes);
 
 struct progress_view {
-    const char *phase; /* "connecting", "listing", "data", "finishing" */
+    const char *phase; /* "connecting", "listing", "data", "finishing"; "stream": nobody knows how long it is */
     const char *name;  /* escaped */
     uint64_t files_done, files_total, bytes_done, bytes_total;
 };

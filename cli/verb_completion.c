@@ -58,9 +58,9 @@ static int put_shares(struct cli *cli)
 {
     struct weft_row *ls = cli_request("ls");
 
-    int status = cli_call(cli, &(struct call){cli_request("status"), NULL, keep_name, ls, false});
+    int status = cli_call(cli, &(struct call){.request = cli_request("status"), .on_row = keep_name, .arg = ls});
     if (status == EXITS_DONE)
-        return cli_call(cli, &(struct call){ls, NULL, put_own, cli->out, false});
+        return cli_call(cli, &(struct call){.request = ls, .on_row = put_own, .arg = cli->out});
     weft_row_free(ls);
     return status;
 }
@@ -84,9 +84,9 @@ static int put_pipes(struct cli *cli)
 {
     struct peerlist list = {0};
 
-    int status = cli_call(cli, &(struct call){cli_request("pipe-ls"), NULL, put_pipe, cli->out, false});
+    int status = cli_call(cli, &(struct call){.request = cli_request("pipe-ls"), .on_row = put_pipe, .arg = cli->out});
     if (status == EXITS_DONE)
-        status = cli_call(cli, &(struct call){cli_request("peers"), NULL, keep_linked, &list, false});
+        status = cli_call(cli, &(struct call){.request = cli_request("peers"), .on_row = keep_linked, .arg = &list});
     for (size_t i = 0; status == EXITS_DONE && i < list.count; i++) {
         struct weft_row *ls = cli_request("pipe-ls");
         weft_row_set_text(ls, "peer", list.peers[i].id);
@@ -106,9 +106,9 @@ static int put_names(struct cli *cli, const char *word)
 {
     alarm(PATIENCE_S);
     if (strcmp(word, "peers") == 0)
-        return cli_call(cli, &(struct call){cli_request("peers"), NULL, put_peer, cli->out, false});
+        return cli_call(cli, &(struct call){.request = cli_request("peers"), .on_row = put_peer, .arg = cli->out});
     if (strcmp(word, "sources") == 0)
-        return cli_call(cli, &(struct call){cli_request("ls"), NULL, put_source, cli->out, false});
+        return cli_call(cli, &(struct call){.request = cli_request("ls"), .on_row = put_source, .arg = cli->out});
     if (strcmp(word, "shares") == 0)
         return put_shares(cli);
     if (strcmp(word, "pipes") == 0)

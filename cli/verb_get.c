@@ -1,18 +1,20 @@
-/* weft get: fetches files and folders.
+/* weft get: fetches files and folders, and what byte streams bring.
  *
- * The node does the work; here the words of the command are understood, progress is shown, and the end is told. */
+ * The node does the work; here the words of the command are understood, progress is shown, streams are put into files
+ * (get_streams.h), and the end is told. */
 #include "call.h"
 #include "dest.h"
 #include "err.h"
 #include "exits.h"
+#include "get_streams.h"
+#include "get_sum.h"
+#include "json.h"
 #include "progress.h"
 #include "show.h"
 #include "target.h"
-#include "units.h"
 #include "verbs.h"
 #include "width.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -23,8 +25,12 @@ struct get {
     struct cli *cli;
     struct progress progress;
     bool shows_progress;
-    uint64_t failed;
-    bool exists; /* something was in the way */
+    struct get_sum sum;
+    bool ended, good; /* the node's part has, with "done" */
+    bool exists;      /* something was in the way */
+    enum if_exists policy;
+    size_t sources;
+    struct get_streams streams;
 };
 
 static uint64_t number(const struct weft_row *row, const char *name)
@@ -42,19 +48,28 @@ static uint64_t now_ns(void)
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
+/* ---- rows */
+
+/* Has what is fetched reached its bytes? Waiting is no slow transfer. */
+static bool is_moving(const char *phase)
+{
+    return strcmp(phase, "data") == 0 || strcmp(phase, "stream") == 0;
+}
+
 static void on_progress(struct get *get, const struct weft_row *row)
 {
     struct cli *cli = get->cli;
+    const char *phase = weft_row_text(row, "phase", "");
     char text[LINE_BYTES];
 
     if (!get->shows_progress)
         return;
-    if (strcmp(weft_row_text(row, "phase", ""), "data") != 0)
-        get->progress = (struct progress){0}; /* a wait is no slow transfer */
+    if (!is_moving(phase) || number(row, "bytes_moved") < get->progress.moved)
+        get->progress = (struct progress){0};
     progress_sample(&get->progress, now_ns(), number(row, "bytes_moved"));
     char *name = show_field(row, "name");
     struct progress_view view = {
-        .phase = weft_row_text(row, "phase", ""),
+        .phase = phase,
         .name = name,
         .files_done = number(row, "files_done"),
         .files_total = number(row, "files_total"),
@@ -68,75 +83,91 @@ static void on_progress(struct get *get, const struct weft_row *row)
     free(name);
 }
 
-static void say_count(struct cli *cli, uint64_t count, const char *what)
-{
-    if (count)
-        cli_say(cli, ", %" PRIu64 " %s", count, what);
-}
-
-/* "3 files, 1.42 GiB in 2.1 s (692 MiB/s, direct)" */
-static void say_work(struct cli *cli, const struct weft_row *row)
-{
-    uint64_t files = number(row, "files"), bytes = number(row, "bytes");
-    uint64_t moved = number(row, "bytes_moved"), us = number(row, "elapsed_us");
-    char *route = show_field(row, "route");
-
-    if (args_has(&cli->args, "dry-run"))
-        cli_say(cli, "would fetch ");
-    cli_say(cli, "%" PRIu64 " file%s, %s", files, files == 1 ? "" : "s", units_size(bytes).s);
-    if (!args_has(&cli->args, "dry-run"))
-        cli_say(cli, " in %s", units_duration(us).s);
-    if (moved > 0)
-        cli_say(cli, " (%s/s%s%s)", units_size((uint64_t)(us ? (double)moved * 1e6 / (double)us : 0)).s, *route ? ", " : "",
-                route);
-    if (moved > 0 && moved < bytes)
-        cli_say(cli, ", %s of it without being sent", units_size(bytes - moved).s);
-    free(route);
-}
-
-/* The end, good or bad. What failed as a whole, before any work, has its error and needs no sum. */
-static void on_end(struct get *get, const struct weft_row *row)
-{
-    struct cli *cli = get->cli;
-
-    get->failed = number(row, "failed");
-    if (strcmp(weft_row_kind(row), "done") != 0 && number(row, "files") + number(row, "skipped") == 0 && get->failed < 2)
-        return;
-    say_work(cli, row);
-    say_count(cli, number(row, "present"), "already there");
-    say_count(cli, number(row, "skipped"), "skipped");
-    say_count(cli, get->failed, "failed");
-    cli_say(cli, "\n");
-}
-
 static void on_item(struct get *get, const struct weft_row *row)
 {
-    get->failed++; /* until the end says how many it were */
     get->exists = get->exists || strcmp(weft_row_text(row, "code", ""), err_name(ERR_EXISTS)) == 0;
     cli_say_item(get->cli, row);
+}
+
+/* The node's part is over. With streams to come, so is nothing else. */
+static void on_end(struct get *get, const struct weft_row *row)
+{
+    get->ended = true;
+    get->good = strcmp(weft_row_kind(row), "done") == 0;
+    get_sum_read(&get->sum, row);
+    if (get->cli->json && get->streams.count == 0)
+        json_print_row(get->cli->out, row);
 }
 
 static void on_row(void *arg, const struct weft_row *row)
 {
     struct get *get = arg;
+    struct cli *cli = get->cli;
     const char *kind = weft_row_kind(row);
 
-    if (strcmp(kind, "progress") == 0) {
-        on_progress(get, row);
-    } else if (strcmp(kind, "item") == 0) {
-        on_item(get, row);
-    } else if (strcmp(kind, "done") == 0 || strcmp(kind, "summary") == 0) {
+    if (strcmp(kind, "done") == 0 || strcmp(kind, "summary") == 0) {
         on_end(get, row);
+        return;
     }
+    if (cli->json)
+        json_print_row(cli->out, row);
+    if (strcmp(kind, "progress") == 0)
+        on_progress(get, row);
+    else if (strcmp(kind, "item") == 0)
+        on_item(get, row);
+    else
+        get_streams_note(&get->streams, row);
+    if (ferror(cli->out)) /* nobody reads any more, as behind "| head" */
+        weft_cancel(cli->weft);
 }
 
-static bool known_choice(const char *choice)
-{
-    static const char *const choices[] = {"refuse", "skip", "rename", "overwrite"};
+/* ---- the end */
 
-    for (size_t i = 0; i < sizeof choices / sizeof *choices; i++)
-        if (strcmp(choice, choices[i]) == 0)
+/* What failed as a whole, before any work, has its error and needs no sum. */
+static void say_end(const struct get *get, int code)
+{
+    if (get->cli->json && get->streams.count > 0) {
+        struct weft_row *row = get_sum_row(&get->sum, code ? "summary" : "done");
+        json_print_row(get->cli->out, row);
+        weft_row_free(row);
+    }
+    if (!(get->good && code == 0) && get->sum.files + get->sum.skipped == 0 && get->sum.failed < 2)
+        return;
+    get_sum_say(get->cli, &get->sum, args_has(&get->cli->args, "dry-run"));
+}
+
+/* The node has done its part: now the streams, unless somebody wants no more. */
+static int after(void *arg, int code, struct weft_error *error)
+{
+    struct get *get = arg;
+    const struct get_streams_run run = {.cli = get->cli,
+                                        .policy = get->policy,
+                                        .dry_run = args_has(&get->cli->args, "dry-run"),
+                                        .alone = get->sources == 1,
+                                        .on_row = on_row,
+                                        .arg = get,
+                                        .sum = &get->sum};
+
+    if (!get->ended)
+        return code;
+    if (code != ERR_CANCELLED)
+        code = get_streams_run(&get->streams, &run, code, error);
+    get->exists = get->exists || code == ERR_EXISTS;
+    say_end(get, code);
+    return code;
+}
+
+/* ---- the words */
+
+static bool read_policy(const char *choice, enum if_exists *policy)
+{
+    static const char *const choices[IF_EXISTS_COUNT] = {"refuse", "skip", "rename", "overwrite"};
+
+    for (size_t i = 0; i < IF_EXISTS_COUNT; i++)
+        if (strcmp(choice, choices[i]) == 0) {
+            *policy = (enum if_exists)i;
             return true;
+        }
     return false;
 }
 
@@ -170,18 +201,20 @@ static int set_dest(struct cli *cli, struct weft_row *request, const char *text,
     return code ? cli_fail(cli, code, "%s", why.text) : EXITS_DONE;
 }
 
-static int set_request(struct cli *cli, struct weft_row *request)
+static int set_request(struct get *get, struct weft_row *request)
 {
+    struct cli *cli = get->cli;
     const char *if_exists = args_value(&cli->args, "if-exists", "refuse");
     size_t words = cli->args.word_count;
     const char *last = args_word(&cli->args, words - 1);
     bool has_dest = words > 1 && !target_is_remote(last);
 
-    if (!known_choice(if_exists))
+    if (!read_policy(if_exists, &get->policy))
         return cli_fail(cli, ERR_USAGE, "--if-exists takes refuse, skip, rename or overwrite");
-    int status = set_sources(cli, request, words - has_dest);
+    get->sources = words - has_dest;
+    int status = set_sources(cli, request, get->sources);
     if (status == EXITS_DONE)
-        status = set_dest(cli, request, has_dest ? last : NULL, words - has_dest == 1);
+        status = set_dest(cli, request, has_dest ? last : NULL, get->sources == 1);
     weft_row_set_text(request, "if_exists", if_exists);
     weft_row_set_bool(request, "dry_run", args_has(&cli->args, "dry-run"));
     return status;
@@ -193,15 +226,17 @@ int cli_verb_get(struct cli *cli)
     struct call call = {.request = cli_request("get"), .peer = args_word(&cli->args, 0), .on_row = on_row, .arg = &get};
 
     call.resumes = true;
-    int status = set_request(cli, call.request);
+    call.after = after;
+    int status = set_request(&get, call.request);
     if (status) {
         weft_row_free(call.request);
         return status;
     }
     progress_sample(&get.progress, now_ns(), 0);
-    status = cli_call_stream(cli, &call);
+    status = cli_call(cli, &call);
     cli_clear_line(cli);
     if (get.exists && !args_has(&cli->args, "if-exists"))
         cli_say(cli, "weft: --if-exists skip, rename or overwrite says what to do with what is there\n");
-    return status == EXITS_DONE && get.failed ? EXITS_PARTIAL : status;
+    get_streams_fini(&get.streams);
+    return status == EXITS_DONE && get.sum.failed ? EXITS_PARTIAL : status;
 }

@@ -74,7 +74,7 @@ int cli_verb_trust(struct cli *cli)
         return send(cli, typed);
     if (!args_has(&cli->args, "yes") && !cli_is_terminal(cli->in))
         return cli_fail(cli, ERR_USAGE, "without a terminal nobody can compare the fingerprint: give the whole id, or --yes");
-    int status = cli_call(cli, &(struct call){cli_request("peers"), NULL, peerlist_add, &list, false});
+    int status = cli_call(cli, &(struct call){.request = cli_request("peers"), .on_row = peerlist_add, .arg = &list});
     const struct peerlist_peer *peer = status ? NULL : peerlist_find(&list, typed, &count);
     if (peer && count == 1)
         status = confirm(cli, peer);

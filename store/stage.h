@@ -12,6 +12,7 @@
 #define WEFT_STORE_STAGE_H
 
 #include "err.h"
+#include "limits.h"
 #include "msg.h"
 #include "root.h"
 
@@ -25,6 +26,10 @@ struct hash128 hash128_of(const void *bytes, size_t n);
 bool hash128_equal(const struct hash128 *a, const struct hash128 *b);
 
 enum if_exists { IF_EXISTS_REFUSE, IF_EXISTS_SKIP, IF_EXISTS_RENAME, IF_EXISTS_OVERWRITE, IF_EXISTS_COUNT };
+
+/* IF_EXISTS_RENAME: "name.ext" as "name (k).ext", at most ENTRY_NAME_MAX bytes. */
+void stage_free_name(const char *name, unsigned k, char out[ENTRY_NAME_MAX + 1]);
+#define STAGE_FREE_NAMES 1000 /* k from 2 on that are tried */
 
 struct stage;       /* shared by the streams of one transfer */
 struct stage_batch; /* one stream's own: finished files that wait for their rename */

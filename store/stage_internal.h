@@ -93,9 +93,6 @@ struct placing {
 /* Renames a staged file or link to its place as the policy allows. Whatever it returns, nothing of the user's is lost;
  * when it fails the staged file may still be there. */
 int stage_place(const struct placing *p, struct fault *fault);
-/* "name.ext" as "name (k).ext", at most ENTRY_NAME_MAX bytes. */
-void stage_free_name(const char *name, unsigned k, char out[ENTRY_NAME_MAX + 1]);
-#define STAGE_FREE_NAMES 1000 /* k from 2 on that are tried */
 
 /* ---- batches. */
 

@@ -5,10 +5,15 @@
 #include "err.h"
 #include "row.h"
 
+#include <ctype.h>
+#include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* libweft has no place for a test's context: this is it. */
@@ -329,16 +334,98 @@ int weft_pipe_refuse(struct weft_pipe *pipe, const char *why, struct weft_error 
     return 0;
 }
 
+/* ---- streams: one or more at a time */
+
+static void tell_route(const struct weft_pipe_options *options, const char *kind)
+{
+    struct weft_row *row = weft_row_new(kind);
+
+    if (current->pipe.route)
+        weft_row_set_text(row, "route", current->pipe.route);
+    if (options->on_row)
+        options->on_row(options->arg, row);
+    weft_row_free(row);
+}
+
+static int put_all(int fd, const char *bytes, size_t n, uint64_t *moved)
+{
+    for (ssize_t k; n > 0; n -= (size_t)k, bytes += k, *moved += (uint64_t)k)
+        if ((k = write(fd, bytes, n)) <= 0)
+            return err_from_errno(errno);
+    return 0;
+}
+
+/* Until `in` ends, or the call is cancelled. */
+static int echo(struct weft *weft, int in, int out, uint64_t moved[2])
+{
+    char buf[4096];
+    struct pollfd p = {.fd = in, .events = POLLIN};
+
+    for (;;) {
+        if (atomic_load(&weft->cancelled))
+            return ERR_CANCELLED;
+        if (poll(&p, 1, 5) == 0)
+            continue;
+        ssize_t n = read(in, buf, sizeof buf);
+        if (n <= 0)
+            return n < 0 ? ERR_IO : 0;
+        moved[0] += (uint64_t)n;
+        for (ssize_t i = 0; i < n; i++)
+            buf[i] = (char)toupper((unsigned char)buf[i]);
+        if (put_all(out, buf, (size_t)n, &moved[1]))
+            return ERR_IO;
+    }
+}
+
+static void count(int up)
+{
+    struct fake_pipe *p = &current->pipe;
+
+    pthread_mutex_lock(&current->lock);
+    p->connects += up > 0;
+    p->open += up;
+    p->most_up = p->open > p->most_up ? p->open : p->most_up;
+    pthread_mutex_unlock(&current->lock);
+}
+
+static int stream(struct weft *weft, const int fd[2], uint64_t moved[2])
+{
+    struct fake_pipe *p = &current->pipe;
+    int code = 0;
+
+    if (p->during)
+        p->during(p->arg);
+    if (p->stream)
+        code = put_all(fd[1], p->stream, strlen(p->stream), &moved[1]);
+    if (p->echoes && !code)
+        code = echo(weft, fd[0], fd[1], moved);
+    if (p->raises)
+        kill(getpid(), SIGINT);
+    while (p->raises && !atomic_load(&weft->cancelled))
+        continue;
+    return code ? code : atomic_load(&weft->cancelled) ? ERR_CANCELLED : p->code;
+}
+
 int weft_pipe_connect(struct weft *weft, const char *name, const struct weft_pipe_options *options, int in, int out,
                       uint64_t moved[2], struct weft_error *error)
 {
     struct fake_pipe *p = &current->pipe;
-    (void)weft, (void)in, (void)out;
+    struct stat st;
 
+    pthread_mutex_lock(&current->lock);
     snprintf(p->name, sizeof p->name, "%s", name);
     p->options = *options;
+    pthread_mutex_unlock(&current->lock);
     memcpy(moved, p->moved, sizeof p->moved);
-    return p->code ? end_with(error, p->code, err_name(p->code), p->text) : 0;
+    count(1);
+    tell_route(options, "connected");
+    int code = stream(weft, (const int[2]){in, out}, moved);
+    tell_route(options, code ? "summary" : "done");
+    count(-1);
+    if (fstat(out, &st) == 0 && S_ISSOCK(st.st_mode) && !code)
+        shutdown(out, SHUT_WR);
+    atomic_store(&weft->cancelled, false);
+    return code ? end_with(error, code, err_name(code), p->text ? p->text : "as the test said") : 0;
 }
 
 /* A node that comes up, tells its events, and has stopped by the time it is waited for. */
@@ -377,6 +464,7 @@ void weft_node_free(struct weft_node *node)
 struct fake *fake_new(void)
 {
     current = calloc(1, sizeof *current);
+    pthread_mutex_init(&current->lock, NULL);
     return current;
 }
 
@@ -389,6 +477,7 @@ void fake_free(struct fake *f)
     free(f->pipe.sent);
     free(f->out);
     free(f->err);
+    pthread_mutex_destroy(&f->lock);
     free(f);
 }
 

@@ -6,10 +6,12 @@
 
 #include "weft.h"
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 
 struct fake {
+    pthread_mutex_t lock;         /* over what connects share */
     struct weft_row *answers[64]; /* for all calls, one after the other; one of kind "done" or "error" ends a call */
     size_t answer_count, answer_next;
     struct weft_row *requests[16]; /* what was asked */
@@ -32,6 +34,14 @@ struct fake {
         const char *text;
         int accepted, refused;
         uint64_t moved[2];
+        /* connect, in any number of threads: */
+        const char *route;           /* which way it goes; NULL: nothing is said of it */
+        const char *stream;          /* what comes from there, before it ends with `code` */
+        bool echoes;                 /* what is sent comes back, in capitals; then `code` */
+        void (*during)(void *arg);   /* is called when the stream is up */
+        void *arg;                   /* for during */
+        bool raises;                 /* does not end until it is cancelled, and raises SIGINT for it */
+        int connects, open, most_up; /* begun so far; up now; up at once */
     } pipe;
     struct weft_options started; /* what a node was started with */
     int status;

@@ -137,6 +137,18 @@ static void a_wait_has_a_reason(void **state)
     assert_string_equal(progress_line(&p, &v, 80, out, sizeof out), "film.mkv  1.42 GiB  100%, making it safe on disk");
 }
 
+static void a_stream_has_no_percent(void **state)
+{
+    (void)state;
+    struct progress p = {0};
+    struct progress_view v = {.phase = "stream", .name = "bob:log", .bytes_done = 3 << 20};
+    char out[512];
+
+    progress_sample(&p, 0, 0);
+    progress_sample(&p, 1000000000, 1 << 20);
+    assert_string_equal(progress_line(&p, &v, 80, out, sizeof out), "bob:log  3.00 MiB  1.00 MiB/s");
+}
+
 static void it_fits_any_width(void **state)
 {
     (void)state;
@@ -166,6 +178,7 @@ int main(void)
         cmocka_unit_test(the_line_has_it_all),
         cmocka_unit_test(hundred_percent_is_all_of_it),
         cmocka_unit_test(a_wait_has_a_reason),
+        cmocka_unit_test(a_stream_has_no_percent),
         cmocka_unit_test(it_fits_any_width),
     };
 
