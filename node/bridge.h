@@ -20,4 +20,11 @@ void bridges_free(struct bridges *bridges);
 int bridge_open(struct bridges *bridges, struct bridge *b);
 void bridge_close(struct bridges *bridges, struct bridge *b, int code);
 
+/* For status and doctor: bridges, and connections refused since start. */
+struct bridge_counts {
+    uint32_t open;
+    uint64_t refused;
+};
+void bridge_counts(struct bridges *bridges, struct bridge_counts *out);
+
 #endif

@@ -4,12 +4,13 @@
  * earlier in the same turn cannot be touched; a stale event at worst makes a handshake try to go on. */
 #include "bulk_door.h"
 
+#include "bulk_port.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #define EVENTS 64
@@ -144,18 +145,10 @@ static void half_step(struct gate *gate, struct half *half)
 /* One connection. 0, or the errno value for which accepting ends. The lock keeps the listener open meanwhile. */
 static int accept_one(struct gate *gate, int *fd, struct addr *from)
 {
-    struct sockaddr_storage ss;
-    socklen_t len = sizeof ss;
-
     pthread_mutex_lock(&gate->lock);
-    *fd = gate->listener < 0 ? -1 : accept4(gate->listener, (struct sockaddr *)&ss, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    int why = *fd >= 0 ? 0 : gate->listener < 0 ? EAGAIN : errno;
+    int why = gate->listener < 0 ? EAGAIN : port_accept(gate->listener, fd, from);
     pthread_mutex_unlock(&gate->lock);
-    if (why != 0)
-        return why;
-    if (addr_from_sockaddr((struct sockaddr *)&ss, from) != 0)
-        *from = (struct addr){0};
-    return 0;
+    return why;
 }
 
 /* Listens to the port or not; the listener may have been closed meanwhile. */
@@ -174,7 +167,7 @@ static void accept_some(struct gate *gate)
         int fd;
         struct addr from;
         int why = accept_one(gate, &fd, &from);
-        if (why == EMFILE || why == ENFILE || why == ENOBUFS || why == ENOMEM) {
+        if (port_exhausted(why)) {
             log_write(gate->log, LOG_WARN, "bulk", "no more descriptors: accepting pauses");
             watch_port(gate, false); /* it would be ready for ever, and the thread spin */
             gate->resume = now_ns() + ACCEPT_PAUSE;

@@ -1,12 +1,13 @@
 /* The gate's passes and port: see bulk_gate.h. bulk_door.c is its thread. */
 #include "bulk_door.h"
 
+#include "bulk_port.h"
+
 #include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 /* ---- claims: called by OpenSSL on the gate's thread */
@@ -60,35 +61,10 @@ void gate_arrived(struct gate *gate, const struct half *half, struct tls_link *l
 
 /* ---- the port */
 
-static int listen_on(int family, uint16_t *port)
-{
-    const int off = 0;
-    struct sockaddr_storage ss = {.ss_family = (sa_family_t)family}; /* any address, any port */
-    socklen_t len = family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
-    struct addr bound;
-
-    int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -1;
-    if (family == AF_INET6)
-        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
-    if (bind(fd, (struct sockaddr *)&ss, len) != 0 || listen(fd, 4096) != 0 ||
-        getsockname(fd, (struct sockaddr *)&ss, &len) != 0 || addr_from_sockaddr((struct sockaddr *)&ss, &bound) != 0) {
-        int why = errno;
-        close(fd);
-        errno = why;
-        return -1;
-    }
-    *port = bound.port;
-    return fd;
-}
-
-/* Under the lock. One socket for both families where the kernel has IPv6. */
+/* Under the lock. */
 static int open_port(struct gate *gate, struct fault *fault)
 {
-    int fd = listen_on(AF_INET6, &gate->port);
-    if (fd < 0)
-        fd = listen_on(AF_INET, &gate->port);
+    int fd = port_listen(&gate->port);
     if (fd < 0)
         return fault_errno(fault, errno, "cannot listen for bulk connections");
     struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};

@@ -1,5 +1,7 @@
 #include "stream.h"
 
+#include "bulk_port.h"
+
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -21,20 +23,15 @@ static void buffer_free(uint8_t *b)
         munmap(b, STREAM_BUFFER);
 }
 
-/* A host that is gone shows by unanswered keep-alives, one that is silent by the timeouts. */
+/* A host that is silent shows by the timeouts. */
 static void tune(int fd, int patience_s)
 {
     const struct timeval patience = {.tv_sec = patience_s};
-    const int on = 1, idle_s = 10, interval_s = 5, probes = 3;
 
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof interval_s);
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    port_tune(fd);
 }
 
 int stream_init(struct stream *s, struct tls_link *link, int patience_s, struct fault *fault)
