@@ -69,6 +69,7 @@ struct binding_want {
     enum transport transport;
     bool owned; /* then only `owner` will do */
     struct node_id owner;
+    char name[NAME_MAX_BYTES + 1]; /* of the pipe, where it is known; else "". No part of the question */
 };
 
 /* One that has it bound. */

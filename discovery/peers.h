@@ -32,6 +32,7 @@ struct peer {
     bool gone;                 /* it said goodbye, and has not been heard since */
     struct link *links;        /* to it, newest first (node/links.c) */
     unsigned up;               /* of these, those that are up */
+    unsigned connected;        /* of these, connections: the others go through relays */
     unsigned busy;             /* links and sessions that hold it: never dropped while > 0 */
     double penalty;            /* for links lost, as of penalty_at; halves every DAMP_HALF_LIFE */
     uint64_t penalty_at;
@@ -39,6 +40,7 @@ struct peer {
     uint64_t dial_after;   /* the next attempt; 0: at once */
     uint64_t dial_wait;    /* doubles with every failed attempt, until a sign of life */
     bool dialling;         /* a race for it is on */
+    uint64_t shut_until;   /* none of its endpoints answered us lately, though it reached us: that will do until then */
     bool warned;           /* the person was told that its name is another key's */
 };
 

@@ -76,6 +76,14 @@ uint64_t ask_number(struct core *core, void *arg)
     return 0;
 }
 
+bool ask_waits(const struct core *core, const struct link *link)
+{
+    const struct ask *a = core->asks;
+    while (a && a->link != link)
+        a = a->next;
+    return a != NULL;
+}
+
 void ask_cancel(struct core *core, void *arg)
 {
     struct ask *a = core->asks;

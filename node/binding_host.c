@@ -1,11 +1,13 @@
 /* What the binding protocol needs of the node around it: links, records, trust. See discovery/binding.h. */
 #include "core_internal.h"
 
+/* Through a relay go our own questions to whom they are about, and answers. */
 static int host_send(void *arg, const struct node_id *to, const struct msg *m)
 {
     struct core *core = arg;
     struct peer *peer = peers_find(core->peers, to);
-    struct link *link = peer ? link_to(core, peer) : NULL;
+    bool passed_on = m->type == MSG_QUERY && (m->query.hops > 0 || !id_equal(&m->query.asker, &core->config.identity->id));
+    struct link *link = !peer ? NULL : passed_on ? link_direct(peer) : link_to(core, peer);
     return link ? link_send(link, m) : ERR_UNREACHABLE;
 }
 

@@ -127,9 +127,9 @@ static bool is_wanted(struct circles *c, const struct peer *peer)
 
 /* ---- dialling them */
 
-static void plain_done(void *arg, struct link *link)
+static void plain_done(void *arg, struct link *link, const struct fault *why)
 {
-    (void)link;
+    (void)link, (void)why;
     links_consider(arg);
 }
 
@@ -173,7 +173,7 @@ static void dial_due(void *arg)
     struct circles circles = draw_circles(core, now);
     for (size_t i = 0; i < peers_count(core->peers); i++) {
         struct peer *peer = peers_at(core->peers, i);
-        if (!is_there(peer, now) || !is_wanted(&circles, peer) || peer->up > 0 || peer->dialling)
+        if (!is_there(peer, now) || !is_wanted(&circles, peer) || peer->connected > 0 || peer->dialling)
             continue;
         uint64_t again = dial_when_due(core, peer, now);
         next = again < next ? again : next;
@@ -193,6 +193,7 @@ void links_consider(struct core *core)
 void links_renewed(struct core *core, struct peer *peer)
 {
     links_close_outlived(core, peer);
+    peer->shut_until = 0;
     binding_renewed(core->binding, &peer->record);
     if (races_end(core, peer, plain_done))
         peer->dial_after = 0;

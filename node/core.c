@@ -224,6 +224,11 @@ static void on_bye(struct link *link, const struct msg *m)
 /* Messages of a link that is up. */
 static void on_message(struct link *link, const struct msg *m)
 {
+    if (!link_carries(link, m)) {
+        link->core->refused_messages++;
+        link_error(link, m->request, ERR_REFUSED, "a relay does not carry such a message");
+        return;
+    }
     switch (m->type) {
     case MSG_PING: {
         struct msg pong = {.type = MSG_PONG, .request = m->request, .ping = m->ping};

@@ -1,6 +1,7 @@
 /* What the files of the core share. Nothing outside the core includes this.
  *
- * The core is one struct, its parts a file each: links.c (connections), dial.c (making them), company.c (with whom unasked),
+ * The core is one struct, its parts a file each: links.c (their lives), ways.c (which one is taken), dial.c (making them),
+ * upgrade.c (instead of those through relays), company.c (with whom unasked),
  * gossip.c (beacons and records), trust.c (tickets), files.c (the `files` pipe, server side), ask.c (requests of ours), reach.c
  * (from a peer's name to a link that its pipe is bound to), and the verbs (verbs.c, browse.c, get.c) that control clients
  * call. */
@@ -41,7 +42,10 @@ struct link {
     struct state state;
     struct peer *peer;       /* NULL until an inbound link has said HELLO */
     struct race *race;       /* it takes part in, while dialling */
-    struct session *session; /* that carries it; NULL: a connection does */
+    bool relayed;            /* carried by a session, not by a connection */
+    struct session *session; /* NULL: it has ended */
+    struct tag handle;       /* that it was opened for */
+    unsigned users;          /* transfers that go by the same relay: it is in use for as long */
     bool inbound;
     bool plain;               /* dialled for company, not for a pipe: dropped when it turns out to be a second one */
     struct endpoint endpoint; /* that was dialled; transport ANY when inbound */
@@ -61,20 +65,25 @@ struct link {
 
 /* ---- making links (dial.c) */
 
-/* Ends with a link that is up, or NULL. Never called from inside race_start. */
-typedef void race_done(void *arg, struct link *link);
+/* Ends with a link that is up, or NULL: then `why` (else NULL) is what a relay said, of several the one that said most; without
+ * code when none did. Never called from inside race_start. */
+typedef void race_done(void *arg, struct link *link, const struct fault *why);
 
-/* Dials a peer's endpoints, best first, DIAL_STAGGER apart; the first to be up wins and the others are hung up. ERR_FULL. */
+/* Dials a peer's endpoints, best first, DIAL_STAGGER apart; the first to be up wins and the others are hung up. Sessions through
+ * relays are begun a moment after its own endpoints were dialled. `plain`: for company. ERR_NOMEM. */
 int race_start(struct core *core, struct peer *peer, const struct endpoint *endpoints, size_t count, bool plain,
                race_done *done, void *arg);
-/* The handle to be used at endpoints that are relays (session.h), for the race with this arg; until then the node's own. */
-void race_use(struct core *core, void *arg, const struct tag *handle);
+/* The handle to be used at endpoints that are relays (session.h), for the race with this arg; until then the node's own.
+ * `or_node`: where no relay knows it, the node's own is tried after all. */
+void race_use(struct core *core, void *arg, const struct tag *handle, bool or_node);
 void race_cancel(struct core *core, void *arg);
 /* Ends the race for this peer that was begun with this `done`, without a winner. Was there one? */
 bool races_end(struct core *core, const struct peer *peer, race_done *done);
 /* A runner of it is up, or came to nothing. */
 void race_won(struct race *race, struct link *link);
-void race_lost_runner(struct race *race);
+void race_lost_runner(struct race *race, bool relayed);
+/* The session that a runner had was not to be, for this reason; that it is lost is told besides. */
+void race_refused(struct race *race, const struct fault *why);
 void dial_fini(struct core *core);
 
 /* A new link in the table, or NULL when it is full (for peers that are not trusted it is full earlier); and out of it again,
@@ -83,16 +92,25 @@ struct link *link_new(struct core *core, link_no no, struct peer *peer, bool tru
 void link_free(struct link *link);
 int link_hello(struct link *link, enum msg_type type, uint64_t request);
 struct link *link_find(struct core *core, link_no no);
-/* The best link that is up: one we dialled before an inbound one, then the oldest. NULL when there is none. */
-struct link *link_to(struct core *core, const struct peer *peer);
+/* The connection that is up: one we dialled before an inbound one, then the oldest. NULL when there is none. */
+struct link *link_direct(const struct peer *peer);
 /* The same for a resource of the peer (handle_of): a connection, else a session that was opened for just this handle. */
 struct link *link_for(struct core *core, const struct peer *peer, const struct tag *handle);
+/* Any link that is up, to talk to the node: a connection, else a session for the node itself, else any one. */
+struct link *link_to(struct core *core, const struct peer *peer);
+/* May such a message travel on it? Through a relay go requests of its two ends, and nothing for others. */
+bool link_carries(const struct link *link, const struct msg *m);
+/* Bytes of one message, by whatever carries the link. ERR_FULL, ERR_UNREACHABLE. */
+int link_carry(struct link *link, const void *bytes, size_t n);
+/* What carries it is given up, without a word to the link's holders. */
+void link_drop(struct link *link);
 /* "direct", or "relay:NAME". */
 #define ROUTE_TEXT (NAME_MAX_BYTES + 8)
 void link_route(const struct link *link, char out[ROUTE_TEXT]);
 /* Tries to make connections to the peers of sessions in use, until there are (upgrade.c); and what moves there when one is up:
  * gets and streams. */
 void upgrades_consider(struct core *core);
+void upgrades_count(const struct core *core, size_t *peers, size_t *attempts); /* under way */
 void upgrades_init(struct core *core);
 void upgrades_fini(struct core *core);
 void gets_upgrade(struct core *core, struct peer *peer);     /* get.c: those that go through a relay begin anew, directly */
@@ -116,7 +134,10 @@ void links_on_welcome(struct link *link, const struct msg *m);
 void links_init(struct core *core);
 void links_fini(struct core *core);
 size_t links_peers(struct core *core, struct node_id *out, size_t max);
-/* Endpoints of a record that we can dial at all: the in-scope ones. */
+/* Can this endpoint of a peer be of use here? Its own when it is in scope; a relay when that is neither this node nor the
+ * peer. */
+bool endpoint_usable(struct core *core, const struct node_id *peer, const struct endpoint *e);
+/* Endpoints of a record that we can dial at all: its own, in scope. */
 size_t endpoints_usable(struct core *core, const struct record *record, struct endpoint *out, size_t max);
 void core_send_error(struct link *link, uint64_t request, const struct fault *fault);
 
@@ -149,6 +170,7 @@ typedef void ask_done(void *arg, const struct msg *m, const struct fault *fault)
 /* Sends a request (numbers it) and waits for its answer of type `answer`, or ERROR, at most `timeout`. */
 int ask(struct link *link, struct msg *m, enum msg_type answer, uint64_t timeout, ask_done *done, void *arg);
 uint64_t ask_number(struct core *core, void *arg); /* of the request with this arg, or 0 */
+bool ask_waits(const struct core *core, const struct link *link);
 void ask_cancel(struct core *core, void *arg);
 void ask_link_lost(struct core *core, struct link *link);
 /* Is this an answer to one of ours? Then it is dealt with. */
@@ -321,6 +343,8 @@ struct core {
     struct spread *spread;    /* propagate pipes (spread.c) */
     struct relay *relay;      /* NULL: this node is none */
     struct relayed *relayed;  /* our sessions and reservations elsewhere (session.c, reservation.c) */
+    struct upgrade *upgrades; /* peers of sessions (upgrade.c) */
+    struct bucket upgrade_dials;
     struct timer upgrade_timer;
     struct caller *callers; /* byte streams that our programs began (connect.c) */
     struct callee *callees; /* and those to them (connect_in.c) */

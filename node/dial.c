@@ -1,43 +1,72 @@
-/* Dialling: races between the endpoints of a peer, and which peers are dialled without being asked for.
+/* Dialling: races between the endpoints of a peer.
  *
- * Invariants: (1) a race ends once, by a winner, by its last runner's end or by its deadline, and hangs up all other
- * runners; (2) a peer is dialled for company by one race at a time (peer->dialling), and after a failure not before
- * peer->dial_after; (3) dials of peers that are not trusted come out of one budget, whatever beacons say. */
+ * Its own endpoints are dialled one after the other. Sessions through the relays that it names are begun RELAY_AFTER later, so
+ * that who is near is won directly, and nobody waits long for a relay. A connection that cannot be made is silent; a session is
+ * refused aloud: when all relays have said no, the peer's own endpoints get no more than RELAYS_SAID_NO in all. A relay that
+ * does not know the handle may know the node's own: that is tried when none is left that could know the first.
+ *
+ * Invariants: (1) a race ends once, by a winner, by its last runner's end or by its deadline, and drops all other runners;
+ * (2) it ends in a turn of its own or of its winner's. */
 #include "core_internal.h"
+#include "session.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define WS_STAGGER (10 * DIAL_STAGGER) /* before the first ws endpoint: it is for where the others do not get through */
+#define RELAY_AFTER (100 * MILLISECOND)
+#define RELAY_STAGGER (100 * MILLISECOND)
+#define RELAYS_SAID_NO SECOND
+
+/* A race's ways round. */
+struct relays {
+    struct node_id id[RELAYS_PER_NODE_MAX];
+    size_t count, dialled, open;
+    struct tag handle;
+    bool or_node; /* the node's own handle is to be tried besides */
+    struct timer timer;
+    struct fault why; /* that said most */
+};
 
 struct race {
     struct race *next;
     struct core *core;
     struct peer *peer;
-    struct endpoint endpoint[PIPE_ENDPOINTS_MAX];
-    size_t count, dialled, open;
+    struct endpoint endpoint[PIPE_ENDPOINTS_MAX]; /* its own */
+    size_t count, dialled;
+    size_t open; /* runners, of both kinds */
+    struct relays relays;
     bool plain;
     struct timer timer;
-    uint64_t deadline;
+    uint64_t began, deadline;
     race_done *done;
     void *arg;
 };
 
+bool endpoint_usable(struct core *core, const struct node_id *peer, const struct endpoint *e)
+{
+    struct node_id relay;
+    if (e->transport != TRANSPORT_RELAY)
+        return e->scope == 0 || core->port->in_scope(core->port->self, e->scope);
+    return endpoint_relay(e->text, &relay) == 0 && !id_equal(&relay, peer) && !id_equal(&relay, &core->config.identity->id);
+}
+
 size_t endpoints_usable(struct core *core, const struct record *record, struct endpoint *out, size_t max)
 {
     size_t n = 0;
-    for (size_t i = 0; i < record->endpoint_count && n < max; i++) {
-        const struct endpoint *e = &record->endpoint[i];
-        if (e->scope == 0 || core->port->in_scope(core->port->self, e->scope))
-            out[n++] = *e;
-    }
+    for (size_t i = 0; i < record->endpoint_count && n < max; i++)
+        if (record->endpoint[i].transport != TRANSPORT_RELAY && endpoint_usable(core, &record->id, &record->endpoint[i]))
+            out[n++] = record->endpoint[i];
     return n;
 }
+
+/* ---- the end */
 
 static void race_drop(struct race *race)
 {
     struct core *core = race->core;
     core_cancel(core, &race->timer);
+    core_cancel(core, &race->relays.timer);
     struct race **at = &core->races;
     while (*at != race)
         at = &(*at)->next;
@@ -46,7 +75,7 @@ static void race_drop(struct race *race)
     while (l) { /* runners that lost */
         struct link *next = l->same_peer;
         if (l->race == race) {
-            core->port->hangup(core->port->self, l->no);
+            link_drop(l);
             link_free(l);
         }
         l = next;
@@ -63,14 +92,24 @@ static void race_end(struct race *race, struct link *winner)
     void *arg = race->arg;
     struct core *core = race->core;
     struct peer *peer = race->plain && !winner ? race->peer : NULL;
+    struct fault why = race->relays.why;
     if (winner)
         winner->race = NULL;
     race_drop(race);
     if (done)
-        done(arg, winner);
+        done(arg, winner, winner ? NULL : &why);
     if (peer)
         reach_dial_failed(core, peer);
 }
+
+/* Has it nothing left to wait for? Then it ends in a turn. */
+static void race_look(struct race *race)
+{
+    if (race->open == 0 && race->dialled == race->count && race->relays.dialled == race->relays.count)
+        core_timer(race->core, &race->timer, 0);
+}
+
+/* ---- its own endpoints */
 
 static void race_dial(struct race *race)
 {
@@ -103,7 +142,7 @@ static void race_tick(void *arg)
     struct race *race = arg;
     if (race->dialled < race->count)
         race_dial(race);
-    bool over = race->dialled == race->count && race->open == 0;
+    bool over = race->dialled == race->count && race->relays.dialled == race->relays.count && race->open == 0;
     if (over || core_now(race->core) >= race->deadline) {
         race_end(race, NULL);
         return;
@@ -112,17 +151,124 @@ static void race_tick(void *arg)
     core_timer(race->core, &race->timer, race->dialled < race->count ? stagger(race) : race->deadline - now);
 }
 
+/* ---- relays */
+
+/* Does this reason tell more than that somebody cannot be reached? */
+static bool says_more(const struct fault *why)
+{
+    return why->code != ERR_OK && why->code != ERR_UNREACHABLE && why->code != ERR_TIMEOUT;
+}
+
+void race_refused(struct race *race, const struct fault *why)
+{
+    if (!says_more(&race->relays.why))
+        race->relays.why = *why;
+}
+
+static void begin_session(struct race *race, const struct node_id *relay)
+{
+    struct core *core = race->core;
+    struct link *link = link_new(core, ++core->next_link, race->peer, race->peer->trusted);
+    if (!link)
+        return;
+    link->relayed = true;
+    link->handle = race->relays.handle;
+    endpoint_set_relay(&link->endpoint, relay);
+    int err = session_open(link, relay, &link->handle);
+    if (err) {
+        struct fault why;
+        fault_set(&why, err, "no session through a relay can be begun: %s", err_text(err));
+        race_refused(race, &why);
+        link_free(link);
+        return;
+    }
+    link->race = race;
+    race->open++;
+    race->relays.open++;
+}
+
+/* All relays have said no to the handle. */
+static void relays_said_no(struct race *race)
+{
+    struct relays *r = &race->relays;
+    struct core *core = race->core;
+    uint64_t now = core_now(core), end = race->began + RELAYS_SAID_NO;
+    if (r->or_node && r->why.code == ERR_NOT_FOUND) {
+        r->or_node = false;
+        r->handle = handle_of(&race->peer->id, "");
+        r->why = (struct fault){.code = ERR_OK};
+        r->dialled = 0;
+        core_timer(core, &r->timer, 0);
+        return;
+    }
+    race->deadline = end < race->deadline ? end : race->deadline;
+    if (race->dialled == race->count)
+        core_timer(core, &race->timer, race->deadline > now ? race->deadline - now : 0);
+    race_look(race);
+}
+
+/* Begins the next session, unless there is by now what it would be good for. */
+static void relays_tick(void *arg)
+{
+    struct race *race = arg;
+    struct relays *r = &race->relays;
+    struct link *link = link_for(race->core, race->peer, &r->handle);
+    if (link) {
+        race_end(race, link);
+        return;
+    }
+    begin_session(race, &r->id[r->dialled++]);
+    if (r->dialled < r->count)
+        core_timer(race->core, &r->timer, RELAY_STAGGER);
+    else if (r->open == 0)
+        relays_said_no(race);
+}
+
+void race_use(struct core *core, void *arg, const struct tag *handle, bool or_node)
+{
+    for (struct race *race = core->races; race; race = race->next)
+        if (race->arg == arg) {
+            race->relays.handle = *handle;
+            race->relays.or_node = or_node;
+        }
+}
+
+/* ---- races */
+
 void race_won(struct race *race, struct link *link)
 {
     race->open--;
     race_end(race, link);
 }
 
-void race_lost_runner(struct race *race)
+void race_lost_runner(struct race *race, bool relayed)
 {
     race->open--;
-    if (race->open == 0 && race->dialled == race->count)
-        core_timer(race->core, &race->timer, 0);
+    race->relays.open -= relayed;
+    if (relayed && race->relays.open == 0 && race->relays.dialled == race->relays.count)
+        relays_said_no(race);
+    else
+        race_look(race);
+}
+
+/* Its own endpoints in their order, and the relays. */
+static void race_sort(struct race *race, const struct endpoint *endpoints, size_t count)
+{
+    struct relays *r = &race->relays;
+    for (size_t i = 0; i < count; i++)
+        if (endpoints[i].transport != TRANSPORT_RELAY && race->count < PIPE_ENDPOINTS_MAX)
+            race->endpoint[race->count++] = endpoints[i];
+        else if (r->count < RELAYS_PER_NODE_MAX && endpoint_relay(endpoints[i].text, &r->id[r->count]) == 0)
+            r->count++;
+}
+
+/* Behind its own endpoints, but before ws. */
+static uint64_t relays_wait(const struct race *race)
+{
+    uint64_t before = 0;
+    for (size_t i = 0; i < race->count; i++)
+        before += race->endpoint[i].transport != TRANSPORT_WS;
+    return before > 0 ? (before - 1) * DIAL_STAGGER + RELAY_AFTER : 0;
 }
 
 int race_start(struct core *core, struct peer *peer, const struct endpoint *endpoints, size_t count, bool plain,
@@ -133,19 +279,23 @@ int race_start(struct core *core, struct peer *peer, const struct endpoint *endp
         return ERR_NOMEM;
     race->core = core;
     race->peer = peer;
-    race->count = count < PIPE_ENDPOINTS_MAX ? count : PIPE_ENDPOINTS_MAX;
-    memcpy(race->endpoint, endpoints, race->count * sizeof *endpoints);
+    race_sort(race, endpoints, count);
+    race->relays.handle = handle_of(&peer->id, "");
     race->plain = plain;
     race->done = done;
     race->arg = arg;
-    race->deadline = core_now(core) + LINK_HELLO_DEADLINE;
+    race->began = core_now(core);
+    race->deadline = race->began + LINK_HELLO_DEADLINE;
     timer_init(&race->timer, race_tick, race);
+    timer_init(&race->relays.timer, relays_tick, race);
     race->next = core->races;
     core->races = race;
     peer->busy++;
     if (plain)
         peer->dialling = true;
     core_timer(core, &race->timer, 0);
+    if (race->relays.count > 0)
+        core_timer(core, &race->relays.timer, relays_wait(race));
     return 0;
 }
 
@@ -176,7 +326,3 @@ void dial_fini(struct core *core)
         race_drop(core->races);
 }
 
-void race_use(struct core *core, void *arg, const struct tag *handle)
-{
-    (void)core, (void)arg, (void)handle;
-}

@@ -5,6 +5,7 @@
 #include "beacon.h"
 #include "core_internal.h"
 #include "pipes.h"
+#include "session.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,22 @@
 #define SEED_WAIT_MAX (30 * SECOND)
 
 /* ---- our own record and beacon */
+
+#define BEFORE_RELAYS 4 /* endpoints of ours that are named before them: when not all fit, the last ones are left out */
+
+static void set_endpoints(struct core *core, struct record *r)
+{
+    struct endpoint own[RECORD_ENDPOINTS_MAX], relay[RELAYS_PER_NODE_MAX];
+    size_t relays = reservations_endpoints(core, relay, RELAYS_PER_NODE_MAX), n = 0;
+    size_t owned = core->port->endpoints(core->port->self, own, RECORD_ENDPOINTS_MAX);
+    for (size_t i = 0; i < owned && i < BEFORE_RELAYS; i++)
+        r->endpoint[n++] = own[i];
+    for (size_t i = 0; i < relays; i++)
+        r->endpoint[n++] = relay[i];
+    for (size_t i = BEFORE_RELAYS; i < owned && n < RECORD_ENDPOINTS_MAX; i++)
+        r->endpoint[n++] = own[i];
+    r->endpoint_count = (uint8_t)n;
+}
 
 void gossip_renew_record(struct core *core)
 {
@@ -27,7 +44,7 @@ void gossip_renew_record(struct core *core)
     r->roles = core->config.roles;
     r->life_s = RECORD_LIFE_S;
     core->renewed_at = core_now(core);
-    r->endpoint_count = (uint8_t)core->port->endpoints(core->port->self, r->endpoint, RECORD_ENDPOINTS_MAX);
+    set_endpoints(core, r);
     if (record_sign(r, core->config.identity, &core->signed_record) != 0)
         log_write(core->log, LOG_ERROR, "gossip", "our own record does not fit into %d bytes", RECORD_BYTES_MAX);
 }
@@ -99,7 +116,7 @@ static void seed_probe(struct core *core, struct seed_state *s, uint64_t now)
         struct endpoint e = {.scope = 0};
         memcpy(e.text, s->seed.endpoint, sizeof e.text);
         if (endpoint_transport(e.text, &e.transport) == 0 && peers_add(core->peers, &s->seed.id, &peer) == 0 &&
-            !peer->dialling && !link_to(core, peer))
+            !peer->dialling && peer->connected == 0)
             race_start(core, peer, &e, 1, true, NULL, NULL);
     } else if (endpoint_addr(s->seed.endpoint, &addr) == 0) {
         core_random(core, s->nonce.b, TAG_BYTES);
@@ -110,7 +127,7 @@ static void seed_probe(struct core *core, struct seed_state *s, uint64_t now)
 static bool seed_satisfied(struct core *core, const struct seed_state *s)
 {
     struct peer *peer = s->seed.id_known ? peers_find(core->peers, &s->seed.id) : NULL;
-    return s->seed.id_known && peer && link_to(core, peer);
+    return s->seed.id_known && peer && peer->connected > 0;
 }
 
 static void seeds_due(void *arg)
@@ -189,7 +206,7 @@ void core_datagram(struct core *core, const struct addr *from, const void *bytes
         row_text(row, "change", "seen");
         core_event(core, row);
     }
-    if (news != PEER_NEWS_BYE && peer->up == 0)
+    if (news != PEER_NEWS_BYE && peer->connected == 0)
         links_consider(core);
 }
 
@@ -249,12 +266,19 @@ void gossip_fresh(struct core *core, struct peer *peer, const struct link *from)
         core_random(core, &start, sizeof start);
     for (size_t i = 0; i < count && sent < GOSSIP_FANOUT; i++) {
         struct peer *to = peers_find(core->peers, &ids[(start + i) % count]);
-        struct link *link = to && to != peer && !(from && from->peer == to) ? link_to(core, to) : NULL;
+        struct link *link = to && to != peer && !(from && from->peer == to) ? link_direct(to) : NULL;
         if (link) {
             send_records(link, &peer, 1);
             sent++;
         }
     }
+}
+
+/* May it be told of here? Through a relay nodes speak of themselves alone. */
+static bool may_tell(const struct link *link, const struct record_bytes *bytes)
+{
+    struct record record;
+    return !link->relayed || (record_decode(bytes, &record) == 0 && id_equal(&record.id, &link->peer->id));
 }
 
 void gossip_on_records(struct link *link, const struct msg *m)
@@ -264,6 +288,10 @@ void gossip_on_records(struct link *link, const struct msg *m)
     for (size_t i = 0; i < m->records.count; i++) {
         struct peer *peer;
         enum peer_news news;
+        if (!may_tell(link, &m->records.record[i])) {
+            core->refused_messages++;
+            continue;
+        }
         if (!bucket_take(&link->records, now) || !bucket_take(&core->records, now))
             return; /* a peer that floods us with records is not worth a core; nor does it keep us from hearing beacons */
         if (peers_take_record(core->peers, &m->records.record[i], false, now, &peer, &news) != 0) {

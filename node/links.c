@@ -1,9 +1,10 @@
-/* Links: who is at the far end, and is it still there? Making them is for dial.c and company.c.
+/* Links: who is at the far end, and is it still there? Making them is for dial.c and company.c, choosing one for ways.c.
  *
  * A link is dialled (we know whom we want: CURVE proves the key that its id yields) or accepted (CURVE proved a key; HELLO
- * brings a record whose id must yield that key). Both ends then know each other's record. Invariants: (1) link->peer of a
- * link that is up is the node whose key CURVE proved; (2) peer->busy counts its links and races; (3) every link that is not
- * up has a deadline. */
+ * brings a record whose id must yield that key). Both ends then know each other's record. A session through a relay
+ * (session.h) carries a link as a connection does; there noise proves the keys. Invariants: (1) link->peer of a link that is up
+ * is the node whose key was proved; (2) peer->busy counts its links and races; (3) every link that is not up has a
+ * deadline; (4) link->session is NULL from when its session has ended. */
 #include "connect.h"
 #include "core_internal.h"
 #include "pipes.h"
@@ -36,71 +37,6 @@ struct link *link_find(struct core *core, link_no no)
     return l;
 }
 
-struct link *link_to(struct core *core, const struct peer *peer)
-{
-    struct link *best = NULL;
-    (void)core;
-    for (struct link *l = peer->links; l; l = l->same_peer) /* newest first */
-        if (l->state.now == LINK_UP && (!best || best->inbound || !l->inbound))
-            best = l;
-    return best;
-}
-
-struct link *link_at(struct core *core, const struct peer *peer, const char *endpoint)
-{
-    (void)core;
-    for (struct link *l = peer->links; l; l = l->same_peer)
-        if (l->state.now == LINK_UP && !l->inbound && strcmp(l->endpoint.text, endpoint) == 0)
-            return l;
-    return NULL;
-}
-
-struct link *link_for(struct core *core, const struct peer *peer, const struct tag *handle)
-{
-    (void)handle;
-    return link_to(core, peer);
-}
-
-void link_route(const struct link *link, char out[ROUTE_TEXT])
-{
-    (void)link;
-    snprintf(out, ROUTE_TEXT, "direct");
-}
-
-void link_session_up(struct link *link)
-{
-    link_hello(link, MSG_HELLO, 0);
-}
-
-void link_session_ended(struct link *link, const struct fault *fault)
-{
-    (void)link, (void)fault;
-}
-
-struct link *link_of_session(struct core *core, struct session *s, const uint8_t curve[CURVE_KEY_BYTES])
-{
-    (void)core, (void)s, (void)curve;
-    return NULL;
-}
-
-static int compare_ids(const void *a, const void *b)
-{
-    return id_compare(a, b);
-}
-
-size_t links_peers(struct core *core, struct node_id *out, size_t max)
-{
-    size_t n = 0, kept = 0;
-    for (struct link *l = core->links; l && n < max; l = l->next)
-        if (l->state.now == LINK_UP)
-            out[n++] = l->peer->id;
-    qsort(out, n, sizeof *out, compare_ids);
-    for (size_t i = 0; i < n; i++)
-        if (kept == 0 || !id_equal(&out[kept - 1], &out[i]))
-            out[kept++] = out[i];
-    return kept;
-}
-
 /* ---- sending */
 
 int link_send(struct link *link, const struct msg *m)
@@ -110,8 +46,7 @@ int link_send(struct link *link, const struct msg *m)
     int err = msg_encode(m, core->outgoing, sizeof core->outgoing, &n);
     if (err)
         return err;
-    return link_is_here(link) ? here_send(core, core->outgoing, n)
-                              : core->port->send(core->port->self, link->no, core->outgoing, n);
+    return link_carry(link, core->outgoing, n);
 }
 
 bool link_may_flow(struct link *link)
@@ -225,6 +160,7 @@ void link_free(struct link *link)
         *at = link->same_peer;
         link->peer->busy--;
         link->peer->up -= link->state.now == LINK_UP;
+        link->peer->connected -= link->state.now == LINK_UP && !link->relayed;
     }
     free(link);
 }
@@ -236,12 +172,26 @@ static void announce(struct core *core, const struct peer *peer, const char *sta
     core_event(core, row);
 }
 
+/* A peer that was up has lost a link. */
+static void peer_lost_link(struct core *core, struct peer *peer, bool relayed)
+{
+    bool parted = !relayed && peer->connected == 0;
+    if (parted)
+        peer_lost(peer, core_now(core));
+    if (peer->up == 0 && !core->stopping)
+        announce(core, peer, "down");
+    if (parted && !core->stopping) {
+        registrar_link_changed(core, peer);
+        links_consider(core);
+    }
+}
+
 /* The link is no more, for whatever reason: requests on it fail, its race loses a runner, its peer may be dialled again. */
 static void link_ended(struct link *link)
 {
     struct core *core = link->core;
     struct peer *peer = link->peer;
-    bool was_up = link->state.now == LINK_UP;
+    bool was_up = link->state.now == LINK_UP, relayed = link->relayed;
     struct race *race = link->race;
     ask_link_lost(core, link);
     files_link_lost(core, link);
@@ -253,27 +203,29 @@ static void link_ended(struct link *link)
     channel_in_link_lost(core, link);
     link_free(link);
     if (race)
-        race_lost_runner(race);
-    if (was_up && peer->up == 0) {
-        peer_lost(peer, core_now(core));
-        if (!core->stopping) {
-            announce(core, peer, "down");
-            registrar_link_changed(core, peer);
-            links_consider(core);
-        }
-    }
+        race_lost_runner(race, relayed);
+    if (was_up)
+        peer_lost_link(core, peer, relayed);
 }
 
 void link_close(struct link *link, enum bye_reason reason)
 {
     if (link->state.now == LINK_UP || link->state.now == LINK_ACCEPTED)
         send_bye(link, reason);
-    link->core->port->hangup(link->core->port->self, link->no);
+    link_drop(link);
     link_ended(link);
 }
 
+/* Those that are carried by sessions first, while there is something to say goodbye through. */
 void links_close_all(struct core *core, enum bye_reason reason)
 {
+    struct link *l = core->links;
+    while (l) {
+        bool relayed = l->relayed;
+        if (relayed)
+            link_close(l, reason);
+        l = relayed ? core->links : l->next;
+    }
     while (core->links)
         link_close(core->links, reason);
 }
@@ -302,13 +254,13 @@ void core_link_lost(struct core *core, link_no no)
         link_ended(link);
 }
 
-/* Inbound links of one key, greeted or not: it must not fill the table. */
-static bool has_too_many(const struct core *core, const uint8_t curve[CURVE_KEY_BYTES])
+/* Inbound links of one key, greeted or not: it must not fill the table. Of sessions it may want one for each share. */
+static bool has_too_many(const struct core *core, const uint8_t curve[CURVE_KEY_BYTES], bool relayed)
 {
     unsigned count = 0;
     for (const struct link *l = core->links; l; l = l->next)
-        count += l->inbound && memcmp(l->curve, curve, CURVE_KEY_BYTES) == 0;
-    return count >= 2 * LINKS_PER_PEER_MAX;
+        count += l->inbound && l->relayed == relayed && memcmp(l->curve, curve, CURVE_KEY_BYTES) == 0;
+    return count >= (relayed ? RELAY_SESSIONS_PER_CLIENT : 2 * LINKS_PER_PEER_MAX);
 }
 
 /* Is it the key of a peer that is trusted? */
@@ -322,18 +274,50 @@ static bool is_trusted(struct core *core, const uint8_t curve[CURVE_KEY_BYTES])
     return false;
 }
 
-void core_accepted(struct core *core, link_no no, const uint8_t curve[CURVE_KEY_BYTES])
+static struct link *accept_link(struct core *core, link_no no, const uint8_t curve[CURVE_KEY_BYTES], bool relayed)
 {
-    bool refused = core->stopping || has_too_many(core, curve);
+    bool refused = core->stopping || has_too_many(core, curve, relayed);
     bool trusted = !refused && !has_room(core, false) && is_trusted(core, curve);
     struct link *link = refused ? NULL : link_new(core, no, NULL, trusted);
-    if (!link) {
-        core->port->hangup(core->port->self, no);
-        return;
-    }
+    if (!link)
+        return NULL;
     link->inbound = true;
+    link->relayed = relayed;
     state_init(&link->state, &link_table, LINK_ACCEPTED);
     memcpy(link->curve, curve, CURVE_KEY_BYTES);
+    return link;
+}
+
+void core_accepted(struct core *core, link_no no, const uint8_t curve[CURVE_KEY_BYTES])
+{
+    if (!accept_link(core, no, curve, false))
+        core->port->hangup(core->port->self, no);
+}
+
+/* ---- carried by sessions */
+
+struct link *link_of_session(struct core *core, struct session *s, const uint8_t curve[CURVE_KEY_BYTES])
+{
+    struct link *link = accept_link(core, ++core->next_link, curve, true);
+    if (!link)
+        return NULL;
+    link->session = s;
+    link->handle = *session_handle(s);
+    return link;
+}
+
+void link_session_up(struct link *link)
+{
+    if (link_hello(link, MSG_HELLO, 0) != 0)
+        log_write(link->core->log, LOG_DEBUG, "links", "HELLO could not be queued in a session");
+}
+
+void link_session_ended(struct link *link, const struct fault *fault)
+{
+    link->session = NULL;
+    if (link->race)
+        race_refused(link->race, fault);
+    link_ended(link);
 }
 
 /* ---- shaking hands */
@@ -382,6 +366,16 @@ static bool impostor_refused(struct link *link, struct peer *peer)
     return true;
 }
 
+/* What goes over connections alone. */
+static void connection_is_up(struct link *link)
+{
+    gossip_link_up(link);
+    spread_link_up(link);
+    if (link->peer->connected == 1)
+        registrar_link_changed(link->core, link->peer);
+    sessions_link_up(link);
+}
+
 static void link_is_up(struct link *link)
 {
     struct core *core = link->core;
@@ -389,18 +383,18 @@ static void link_is_up(struct link *link)
     bool first = peer->up == 0;
     state_move(&link->state, LINK_UP, core->log);
     peer->up++;
+    peer->connected += !link->relayed;
     link->heard_at = core_now(core);
     bool later_life = links_close_outlived(core, peer);
     if (first)
         announce(core, peer, "up");
     if (first || later_life)
         gossip_fresh(core, peer, link);
-    gossip_link_up(link);
-    spread_link_up(link);
-    if (first)
-        registrar_link_changed(core, peer);
+    if (!link->relayed)
+        connection_is_up(link);
     reach_link_up(core, peer);
-    sessions_link_up(link);
+    if (peer->up > peer->connected)
+        upgrades_consider(core);
 }
 
 void links_on_hello(struct link *link, const struct msg *m)
@@ -421,12 +415,8 @@ void links_on_hello(struct link *link, const struct msg *m)
 /* Of two links between the same peers, each for company only, the one that the lower id dialled stays. */
 static bool second_link(const struct link *link)
 {
-    if (!link->plain || id_compare(&link->core->config.identity->id, &link->peer->id) < 0)
-        return false;
-    for (const struct link *l = link->peer->links; l; l = l->same_peer)
-        if (l != link && l->state.now == LINK_UP)
-            return true;
-    return false;
+    return link->plain && link->peer->connected > 1 &&
+           id_compare(&link->core->config.identity->id, &link->peer->id) > 0;
 }
 
 void links_on_welcome(struct link *link, const struct msg *m)
@@ -435,7 +425,7 @@ void links_on_welcome(struct link *link, const struct msg *m)
         return;
     struct peer *peer = greeted(link, &m->hello);
     if (!peer || m->hello.version != PROTOCOL_VERSION || impostor_refused(link, peer)) {
-        link->core->port->hangup(link->core->port->self, link->no);
+        link_drop(link);
         link_ended(link);
         return;
     }
@@ -476,7 +466,7 @@ static bool link_overdue(const struct link *link, uint64_t now)
         return now - link->opened_at > LINK_HELLO_DEADLINE;
     if (link->doubted_at > link->heard_at && now - link->doubted_at >= LINK_DOUBT)
         return true;
-    bool idle_pipe = !link->inbound && !link->plain && now - link->used_at > PIPE_LINK_IDLE;
+    bool idle_pipe = !link->inbound && !link->plain && link->users == 0 && now - link->used_at > PIPE_LINK_IDLE;
     return now - link->heard_at > LINK_DEAD_AFTER || idle_pipe;
 }
 

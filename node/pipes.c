@@ -187,9 +187,11 @@ int pipe_want(struct core *core, const char *text, enum pipe_type type, enum tra
     }
     snprintf(owner, sizeof owner, "%.*s", (int)(colon - text), text);
     int err = owner_of(core, owner, &want->owner, peer, fault);
-    if (!err)
-        want->pipe = pipe_owned(&want->owner, name);
-    return err;
+    if (err)
+        return err;
+    want->pipe = pipe_owned(&want->owner, name);
+    snprintf(want->name, sizeof want->name, "%s", name);
+    return 0;
 }
 
 int pipe_here(struct core *core, const char *text, bool shared, const char **name, struct fault *fault)

@@ -5,8 +5,12 @@
  * between all of them, else, when none can be dialled from here, a connection that the holder made to us. Of several holders
  * the best one that can be linked is taken.
  *
+ * Endpoints may be relays. What goes through one is opened for a handle: that of the share that is wanted; for a pipe the one of
+ * its name, in case that is a share; for all else the node's. When nobody can be asked who has an owned pipe bound, its owner's
+ * record says by which relays the owner can be: it is tried there.
+ *
  * Invariants: (1) `done` is called once, never from inside reach_pipe; (2) a reach waits for the owner's link, for the query
- * or for a race, and its timer bounds them all together. */
+ * or for a race, and its timer bounds them all together; (3) the pipe of a relay is never reached through a relay. */
 #include "core_internal.h"
 
 #include <stdlib.h>
@@ -14,6 +18,7 @@
 
 #define REACH_DEADLINE (8 * SECOND)
 #define REACH_INBOUND_AFTER (300 * MILLISECOND) /* a race is given this long before the holder's own link to us will do */
+#define SHUT_FOR (60 * SECOND)                  /* when it had to do, it does at once for so long */
 
 struct reach {
     struct reach *next;
@@ -24,6 +29,9 @@ struct reach {
     bool begun;  /* the first turn is over */
     bool asked;  /* the query is out */
     bool racing; /* the endpoints of the holder in hand are being dialled */
+    bool connected; /* relays will not do */
+    bool is_share;  /* want.name is a share's, for certain */
+    struct fault why; /* what relays said */
     bool avoiding;
     struct node_id avoid;
     struct binding_result binding;
@@ -87,6 +95,8 @@ static void reach_failed(struct reach *r, int code)
         fault_set(&result.fault, code, "nobody has this pipe bound: all %u peers that were asked say so", r->binding.asked);
     else if (code == ERR_FULL || code == ERR_NOMEM)
         fault_set(&result.fault, code, "this node has too much in work to ask for a pipe: %s", err_text(code));
+    else if (r->why.code)
+        result.fault = r->why;
     else if (whom)
         fault_set(&result.fault, code, "%s cannot be reached: no endpoint of it answered; is it up? See 'weft doctor %s'",
                   label, label);
@@ -97,13 +107,75 @@ static void reach_failed(struct reach *r, int code)
     reach_end(r, &result);
 }
 
-/* A link to the holder in hand that was not dialled for this. Which transport an inbound one came by is not known here. */
-static struct link *link_of_holder(const struct reach *r)
+/* ---- binding to an endpoint */
+
+static struct tag handle_for(const struct reach *r)
 {
-    return r->want.transport == TRANSPORT_ANY ? link_to(r->core, r->peer) : NULL;
+    return handle_of(&r->peer->id, r->want.owned ? r->want.name : "");
 }
 
-static void raced(void *arg, struct link *link);
+/* A link to the holder in hand that was not dialled for this. Which transport an inbound one came by is not known here. For the
+ * node as such even a session will do that the holder began. */
+static struct link *link_of_holder(const struct reach *r)
+{
+    struct tag handle = handle_for(r);
+    if (r->want.transport != TRANSPORT_ANY)
+        return NULL;
+    if (r->connected)
+        return link_direct(r->peer);
+    return r->is_share ? link_for(r->core, r->peer, &handle) : link_to(r->core, r->peer);
+}
+
+/* The same after a race that was not won: that its endpoints do not answer is remembered. */
+static struct link *link_by_holder(struct reach *r)
+{
+    struct link *link = link_of_holder(r);
+    if (link && link->inbound && !link->relayed)
+        r->peer->shut_until = core_now(r->core) + SHUT_FOR;
+    return link;
+}
+
+/* One that need not be made: to one of these endpoints, or else the very session that would be begun. */
+static struct link *link_at_once(const struct reach *r, const struct endpoint *usable, size_t n)
+{
+    struct link *link = link_direct(r->peer);
+    struct tag handle = handle_for(r);
+    if (!link)
+        return r->want.transport != TRANSPORT_ANY || r->connected ? NULL : link_for(r->core, r->peer, &handle);
+    for (size_t i = 0; i < n; i++) {
+        struct link *there = link_at(r->core, r->peer, usable[i].text);
+        if (there)
+            return there;
+    }
+    return core_now(r->core) < r->peer->shut_until ? link_of_holder(r) : NULL;
+}
+
+/* The endpoints of a holder that can be tried: relays only where there is no connection. */
+static size_t endpoints_for(const struct reach *r, const struct binding_holder *holder, struct endpoint *out)
+{
+    bool relays = !r->connected && r->peer->connected == 0;
+    size_t n = 0;
+    for (size_t i = 0; i < holder->count; i++) {
+        const struct endpoint *e = &holder->endpoint[i];
+        if (endpoint_usable(r->core, &r->peer->id, e) && (relays || e->transport != TRANSPORT_RELAY))
+            out[n++] = *e;
+    }
+    return n;
+}
+
+static void raced(void *arg, struct link *link, const struct fault *why);
+
+static bool race_for(struct reach *r, const struct endpoint *usable, size_t n)
+{
+    struct core *core = r->core;
+    struct tag handle = handle_for(r);
+    if (n == 0 || race_start(core, r->peer, usable, n, false, raced, r) != 0)
+        return false;
+    race_use(core, r, &handle, r->want.owned && r->want.name[0] && !r->is_share);
+    r->racing = true;
+    core_timer(core, &r->timer, link_of_holder(r) ? REACH_INBOUND_AFTER : r->deadline - core_now(core));
+    return true;
+}
 
 /* Binds to an endpoint of a holder. False: it is not to be linked. */
 static bool try_holder(struct reach *r, const struct binding_holder *holder)
@@ -111,8 +183,7 @@ static bool try_holder(struct reach *r, const struct binding_holder *holder)
     struct core *core = r->core;
     struct endpoint usable[PIPE_ENDPOINTS_MAX];
     struct peer *peer;
-    struct link *link = NULL;
-    size_t n = 0;
+    struct link *link;
     if (id_equal(&holder->record.id, &core->config.identity->id)) {
         link = link_here(core);
         if (link)
@@ -122,16 +193,10 @@ static bool try_holder(struct reach *r, const struct binding_holder *holder)
     if (peers_add(core->peers, &holder->record.id, &peer) != 0)
         return false;
     hold(&r->peer, peer);
-    for (size_t i = 0; i < holder->count; i++)
-        if (holder->endpoint[i].scope == 0 || core->port->in_scope(core->port->self, holder->endpoint[i].scope))
-            usable[n++] = holder->endpoint[i];
-    for (size_t i = 0; i < n && !link; i++)
-        link = link_at(core, peer, usable[i].text);
-    if (!link && n > 0 && race_start(core, peer, usable, n, false, raced, r) == 0) {
-        r->racing = true;
-        core_timer(core, &r->timer, link_of_holder(r) ? REACH_INBOUND_AFTER : r->deadline - core_now(core));
+    size_t n = endpoints_for(r, holder, usable);
+    link = link_at_once(r, usable, n);
+    if (!link && race_for(r, usable, n))
         return true;
-    }
     if (!link)
         link = link_of_holder(r); /* none can be dialled from here, but it reached us */
     if (link)
@@ -150,16 +215,17 @@ static void next_holder(struct reach *r)
     reach_failed(r, ERR_UNREACHABLE);
 }
 
-static void raced(void *arg, struct link *link)
+static void raced(void *arg, struct link *link, const struct fault *why)
 {
     struct reach *r = arg;
     r->racing = false;
     if (!link)
-        link = link_of_holder(r);
+        link = link_by_holder(r);
     if (link) {
         reach_found(r, link);
         return;
     }
+    r->why = *why;
     binding_forget(r->core->binding, &r->want.pipe, &r->binding.holder[r->turn - 1].record.id);
     next_holder(r);
 }
@@ -177,11 +243,34 @@ static void avoid_last(struct reach *r)
         }
 }
 
+/* Nobody can say where the pipe is bound. But its owner may be behind a relay: it has what is bound there by its own word. */
+static bool bound_by_record(struct reach *r)
+{
+    const struct peer *owner = r->owner;
+    struct binding_holder *holder = &r->binding.holder[0];
+    bool relays = false;
+    if (!owner || !owner->has_record || owner->up > 0 || r->connected || r->want.transport != TRANSPORT_ANY)
+        return false;
+    *holder = (struct binding_holder){.record = owner->record, .answered_by = owner->id};
+    for (size_t i = 0; i < owner->record.endpoint_count; i++) {
+        holder->endpoint[holder->count++] = owner->record.endpoint[i];
+        relays = relays || (owner->record.endpoint[i].transport == TRANSPORT_RELAY &&
+                            endpoint_usable(r->core, &owner->id, &owner->record.endpoint[i]));
+    }
+    r->binding.count = relays;
+    r->binding.err = relays ? 0 : r->binding.err;
+    return relays;
+}
+
 static void bound(void *arg, const struct binding_result *result)
 {
     struct reach *r = arg;
     r->asked = false;
     r->binding = *result;
+    if (result->err && bound_by_record(r)) {
+        next_holder(r);
+        return;
+    }
     if (result->err && r->owner && r->owner->dialling)
         return; /* nobody else knows; the owner itself may, once it is linked */
     if (result->err) {
@@ -206,7 +295,8 @@ static void reach_begin(struct reach *r)
     r->begun = true;
     r->deadline = core_now(core) + REACH_DEADLINE;
     core_timer(core, &r->timer, REACH_DEADLINE);
-    bool dialling = r->owner && !link_to(core, r->owner) && links_dial(core, r->owner);
+    bool linked = r->owner && (r->connected ? r->owner->connected : r->owner->up) > 0;
+    bool dialling = r->owner && !linked && links_dial(core, r->owner);
     int err = ask_for_pipe(r);
     if (err && !dialling)
         reach_failed(r, err);
@@ -217,7 +307,7 @@ static void reach_tick(void *arg)
     struct reach *r = arg;
     struct core *core = r->core;
     uint64_t now = core_now(core);
-    struct link *link = r->racing ? link_of_holder(r) : NULL;
+    struct link *link = r->racing ? link_by_holder(r) : NULL;
     if (!r->begun)
         reach_begin(r);
     else if (link)
@@ -248,16 +338,13 @@ void reach_dial_failed(struct core *core, struct peer *peer)
         }
 }
 
-int reach_pipe(struct core *core, const struct binding_want *want, const struct node_id *avoid, reach_done *done, void *arg)
+static struct reach *reach_new(struct core *core, const struct binding_want *want, reach_done *done, void *arg)
 {
     struct reach *r = calloc(1, sizeof *r);
     if (!r)
-        return ERR_NOMEM;
+        return NULL;
     r->core = core;
     r->want = *want;
-    r->avoiding = avoid != NULL;
-    if (avoid)
-        r->avoid = *avoid;
     r->done = done;
     r->arg = arg;
     hold(&r->owner, want->owned ? peers_find(core->peers, &want->owner) : NULL);
@@ -265,20 +352,43 @@ int reach_pipe(struct core *core, const struct binding_want *want, const struct 
     r->next = core->reaches;
     core->reaches = r;
     core_timer(core, &r->timer, 0);
+    return r;
+}
+
+int reach_pipe(struct core *core, const struct binding_want *want, const struct node_id *avoid, reach_done *done, void *arg)
+{
+    struct reach *r = reach_new(core, want, done, arg);
+    if (!r)
+        return ERR_NOMEM;
+    r->avoiding = avoid != NULL;
+    if (avoid)
+        r->avoid = *avoid;
     return 0;
+}
+
+static struct binding_want service_of(const struct peer *peer, const char *pipe, enum transport transport)
+{
+    return (struct binding_want){
+        .pipe = pipe_owned(&peer->id, pipe), .type = PIPE_UNICAST, .transport = transport, .owned = true, .owner = peer->id};
 }
 
 int reach(struct core *core, struct peer *peer, const char *pipe, enum transport transport, reach_done *done, void *arg)
 {
-    struct binding_want want = {
-        .pipe = pipe_owned(&peer->id, pipe), .type = PIPE_UNICAST, .transport = transport, .owned = true, .owner = peer->id};
-    return reach_pipe(core, &want, NULL, done, arg);
+    struct binding_want want = service_of(peer, pipe, transport);
+    struct reach *r = reach_new(core, &want, done, arg);
+    if (r)
+        r->connected = strcmp(pipe, "relay") == 0;
+    return r ? 0 : ERR_NOMEM;
 }
 
 int reach_share(struct core *core, struct peer *peer, const char *share, reach_done *done, void *arg)
 {
-    (void)share;
-    return reach(core, peer, "files", TRANSPORT_ANY, done, arg);
+    struct binding_want want = service_of(peer, "files", TRANSPORT_ANY);
+    snprintf(want.name, sizeof want.name, "%s", share);
+    struct reach *r = reach_new(core, &want, done, arg);
+    if (r)
+        r->is_share = share[0] != '\0';
+    return r ? 0 : ERR_NOMEM;
 }
 
 void reach_cancel(struct core *core, void *arg)

@@ -15,9 +15,9 @@ size_t links_relays(struct core *core, struct node_id *out, size_t max)
 {
     size_t n = 0;
     for (struct link *l = core->links; l && n < max; l = l->next) {
-        if (l->state.now != LINK_UP || !(l->peer->record.roles & ROLE_RELAY))
+        if (l->state.now != LINK_UP || l->relayed || !(l->peer->record.roles & ROLE_RELAY))
             continue;
-        size_t i = l->peer->up > 1 ? 0 : n; /* it may be there already */
+        size_t i = l->peer->connected > 1 ? 0 : n; /* it may be there already */
         while (i < n && !id_equal(&out[i], &l->peer->id))
             i++;
         if (i == n)
@@ -105,7 +105,7 @@ static bool next_message(struct target *t, struct msg_register *reg)
 static void tell(struct target *t)
 {
     struct peer *peer = peers_find(t->core->peers, &t->relay);
-    struct link *link = peer ? link_to(t->core, peer) : NULL;
+    struct link *link = peer ? link_direct(peer) : NULL;
     struct msg *m = link && !t->asking ? calloc(1, sizeof *m) : NULL;
     if (m)
         m->type = MSG_REGISTER;
@@ -214,7 +214,7 @@ void registrar_link_changed(struct core *core, const struct peer *peer)
 {
     if (!core->registrar || core->stopping)
         return;
-    if (peer->up == 0)
+    if (peer->connected == 0)
         registrar_index_client_lost(core, peer);
     if (!(peer->record.roles & ROLE_RELAY))
         return;

@@ -74,7 +74,7 @@ static bool pass_send(struct core *core, const struct node_id *to, const struct 
 {
     struct peer *peer = peers_find(core->peers, to);
     const struct peer *holder = holder_now(core, lease);
-    struct link *link = peer ? link_to(core, peer) : NULL;
+    struct link *link = peer ? link_direct(peer) : NULL;
     struct pass *pass = link && holder ? calloc(1, sizeof *pass) : NULL;
     if (!pass)
         return false;

@@ -32,7 +32,7 @@ struct spread {
 static struct link *link_of(struct core *core, const struct node_id *id)
 {
     struct peer *peer = peers_find(core->peers, id);
-    return peer ? link_to(core, peer) : NULL;
+    return peer ? link_direct(peer) : NULL;
 }
 
 static int host_push(void *arg, const struct node_id *to, const uint8_t *bytes, size_t n)
@@ -41,7 +41,7 @@ static int host_push(void *arg, const struct node_id *to, const uint8_t *bytes, 
     struct link *link = link_of(core, to);
     if (!link || !link_may_flow(link))
         return link ? ERR_FULL : ERR_UNREACHABLE;
-    int err = core->port->send(core->port->self, link->no, bytes, n);
+    int err = link_carry(link, bytes, n);
     core->spread->sent += !err;
     return err;
 }
@@ -104,13 +104,13 @@ void spread_link_up(struct link *link)
 
 void spread_link_lost(struct core *core, const struct link *link)
 {
-    if (link->state.now == LINK_UP && link->peer->up == 1 && !core->stopping)
+    if (link->state.now == LINK_UP && !link->relayed && link->peer->connected == 1 && !core->stopping)
         spread_tree_unlink(core->spread->tree, &link->peer->id);
 }
 
 void spread_trust(struct core *core, const struct peer *peer)
 {
-    const struct link *link = link_to(core, peer);
+    const struct link *link = link_direct(peer);
     if (link)
         spread_tree_link(core->spread->tree, &peer->id, link->incarnation, peer->trusted);
 }

@@ -192,13 +192,17 @@ static void join_answered(void *arg, const struct msg *m, const struct fault *fa
     call_done(call, NULL);
 }
 
-static void join_linked(void *arg, struct link *link)
+static void join_linked(void *arg, struct link *link, const struct fault *why)
 {
     struct join *j = arg;
     struct core *core = j->call->core;
     struct fault fault;
     if (!link)
         link = link_to(core, j->peer);
+    if (!link && why && why->code) {
+        join_fail(j, why);
+        return;
+    }
     if (!link) {
         fault_set(&fault, ERR_UNREACHABLE,
                   "the node that made this ticket does not answer at its addresses; is it up, and in the same network?");
@@ -224,8 +228,9 @@ static size_t join_endpoints(struct core *core, const struct join *j, struct end
         out[n] = (struct endpoint){.transport = TRANSPORT_TCP};
         snprintf(out[n++].text, ENDPOINT_TEXT, "tcp://%s", addr_text(&j->ticket.addr[i], text));
     }
-    if (j->peer->has_record)
-        n += endpoints_usable(core, &j->peer->record, out + n, PIPE_ENDPOINTS_MAX - n);
+    for (size_t i = 0; j->peer->has_record && i < j->peer->record.endpoint_count && n < PIPE_ENDPOINTS_MAX; i++)
+        if (endpoint_usable(core, &j->peer->id, &j->peer->record.endpoint[i]))
+            out[n++] = j->peer->record.endpoint[i];
     return n;
 }
 
@@ -257,9 +262,9 @@ void verb_join(struct call *call, const struct row *request)
     call->cancel = join_cancel;
     struct endpoint endpoint[PIPE_ENDPOINTS_MAX];
     if (link_to(core, peer))
-        join_linked(j, link_to(core, peer));
+        join_linked(j, link_to(core, peer), NULL);
     else if (race_start(core, peer, endpoint, join_endpoints(core, j, endpoint), true, join_linked, j) != 0)
-        join_linked(j, NULL);
+        join_linked(j, NULL, NULL);
 }
 
 /* ---- trust by fingerprint */

@@ -87,6 +87,19 @@ int core_peer(struct core *core, const char *name, struct peer **peer, struct fa
     return 0;
 }
 
+/* Where a link was dialled, and which way it goes. */
+static void link_fields(struct row *row, const struct link *link)
+{
+    char route[ROUTE_TEXT];
+    link_route(link, route);
+    row_text(row, "route", route);
+    if (link->inbound)
+        return;
+    row_text(row, "transport", transport_name(link->endpoint.transport));
+    row_text(row, "endpoint", link->endpoint.text);
+    row_text(row, "iface", link->endpoint.iface);
+}
+
 static const char *peer_state(struct core *core, const struct peer *peer)
 {
     if (link_to(core, peer))
@@ -108,13 +121,10 @@ struct row *peer_row_of(struct core *core, const char *kind, const struct peer *
     row_text(row, "id", id_text(&peer->id).s);
     row_text(row, "state", peer_state(core, peer));
     row_text(row, "trust", peer->trusted ? "trusted" : "unknown");
-    if (link && !link->inbound) {
-        row_text(row, "transport", transport_name(link->endpoint.transport));
-        row_text(row, "endpoint", link->endpoint.text);
-        row_text(row, "iface", link->endpoint.iface);
-    } else if (peer->has_record && peer->record.endpoint_count > 0) {
+    if (link)
+        link_fields(row, link);
+    if ((!link || link->inbound) && peer->has_record && peer->record.endpoint_count > 0)
         row_text(row, "endpoint", peer->record.endpoint[0].text);
-    }
     if (peer->heard)
         row_int(row, "age_ms", (int64_t)((core_now(core) - peer->heard_at) / MILLISECOND));
     if (link && link->rtt)
@@ -250,13 +260,6 @@ static void probe_end(struct probe *p, const struct fault *fault)
 
 static void send_ping(void *arg);
 
-static void link_fields(struct row *row, const struct link *link)
-{
-    row_text(row, "transport", link->inbound ? "inbound" : transport_name(link->endpoint.transport));
-    row_text(row, "endpoint", link->inbound ? NULL : link->endpoint.text);
-    row_text(row, "iface", link->inbound ? NULL : link->endpoint.iface);
-}
-
 static void ponged(void *arg, const struct msg *m, const struct fault *fault)
 {
     struct probe *p = arg;
@@ -268,15 +271,21 @@ static void ponged(void *arg, const struct msg *m, const struct fault *fault)
     int64_t rtt = (int64_t)((core_now(core) - p->asked_at) / 1000);
     struct row *row = row_new(p->doctor ? "check" : "pong");
     if (row && p->doctor) {
-        char text[ENDPOINT_TEXT + 64];
+        char text[ENDPOINT_TEXT + 64], route[ROUTE_TEXT];
+        link_route(p->link, route);
         snprintf(text, sizeof text, "reached over %s, round trip %lld us",
-                 p->link->inbound ? "its own link" : p->link->endpoint.text, (long long)rtt);
+                 p->link->relayed   ? route
+                 : p->link->inbound ? "its own link"
+                                    : p->link->endpoint.text,
+                 (long long)rtt);
         row_text(row, "name", "reach");
         row_text(row, "level", "ok");
         row_text(row, "text", text);
     } else if (row) {
         row_int(row, "seq", p->sent);
         row_int(row, "rtt_us", rtt);
+        if (p->link->inbound)
+            row_text(row, "transport", "inbound");
         link_fields(row, p->link);
     }
     call_row(p->call, row);
