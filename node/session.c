@@ -75,13 +75,17 @@ void session_end(struct session *s, const struct fault *fault, bool tell)
     relayed_soon(c->core, 0);
 }
 
-void session_broken(struct session *s)
+/* Whoever started the node is told, once of each relay; but not for sessions to us, which a stranger can break at will. */
+void session_broken(struct session *s, const struct fault *fault)
 {
-    char peer[NAME_MAX_BYTES + 1], relay[NAME_MAX_BYTES + 1];
-    struct fault fault;
-    fault_set(&fault, ERR_VERIFY, "the relay %s did not carry the bytes of %s faithfully: what came was not what was sent",
-              carrier_name(s->carrier, relay), session_peer_name(s, peer));
-    session_end(s, &fault, true);
+    struct carrier *c = s->carrier;
+    struct row *row = c->warned || s->inbound ? NULL : row_new("warning");
+    c->warned |= !s->inbound;
+    c->core->relayed->broken++;
+    row_text(row, "text", fault->text);
+    row_text(row, "id", id_text(&c->peer->id).s);
+    core_event(c->core, row);
+    session_end(s, fault, true);
 }
 
 const char *session_peer_name(const struct session *s, char label[NAME_MAX_BYTES + 1])

@@ -7,6 +7,7 @@
  * Both sides state in the prologue which relay, handle and holder they mean, so that a relay cannot lead one to another. */
 #include "session_internal.h"
 
+#include <sodium.h>
 #include <string.h>
 
 #define PROLOGUE "weft relay 1"
@@ -34,7 +35,7 @@ static void forged(struct session *s)
     struct fault fault;
     fault_set(&fault, ERR_VERIFY, "the relay %s brought an answer that is not by %s, or not to what we asked; it was refused",
               carrier_name(s->carrier, relay), session_peer_name(s, peer));
-    session_end(s, &fault, true);
+    session_broken(s, &fault);
 }
 
 static void used(void *arg, const struct msg *m, const struct fault *fault)
@@ -77,6 +78,7 @@ void session_use(struct session *s)
     int err = id_curve_key(holder, curve);
     if (!err)
         err = noise_start(&s->noise, core->config.identity, curve, &purpose, m->use.noise);
+    sodium_memzero(&purpose, sizeof purpose);
     state_move(&s->state, SESSION_ASKING, core->log);
     if (!err)
         err = ask(s->carrier->link, m, MSG_USE_OK, USE_TIMEOUT, used, s);
@@ -105,6 +107,7 @@ static int accept_noise(struct session *s, const struct relay_part *part)
     uint8_t prologue[PROLOGUE_BYTES];
     purpose_of(s, &core->config.identity->id, prologue, &purpose);
     int err = noise_accept(&s->noise, core->config.identity, &purpose, part->noise, s->curve, s->second);
+    sodium_memzero(&purpose, sizeof purpose);
     return err ? err : opener_check(s);
 }
 
@@ -119,12 +122,15 @@ static void accept_session(struct carrier *c, const struct relay_part *part)
     s->number = part->session;
     s->out.limit = part->credit < RELAY_WINDOW ? part->credit : RELAY_WINDOW;
     s->deadline = core_now(c->core) + RELAY_ACCEPT;
-    if (err) {
-        struct fault fault;
-        fault_set(&fault, err, "%s",
-                  err == ERR_REFUSED ? "a node needs no relay to itself" : "what asks for this session was changed on the way");
+    if (!err)
+        return;
+    struct fault fault;
+    fault_set(&fault, err, "%s",
+              err == ERR_REFUSED ? "a node needs no relay to itself" : "what asks for this session was changed on the way");
+    if (err == ERR_VERIFY)
+        session_broken(s, &fault);
+    else
         session_end(s, &fault, true);
-    }
 }
 
 void session_asked(struct carrier *c, const struct relay_part *part)

@@ -150,11 +150,20 @@ static void proven(struct session *s)
     state_move(&s->state, SESSION_OPEN, core->log);
 }
 
+static void unfaithful(struct session *s)
+{
+    char peer[NAME_MAX_BYTES + 1], relay[NAME_MAX_BYTES + 1];
+    struct fault fault;
+    fault_set(&fault, ERR_VERIFY, "the relay %s did not carry the bytes of %s faithfully: what came was not what was sent",
+              carrier_name(s->carrier, relay), session_peer_name(s, peer));
+    session_broken(s, &fault);
+}
+
 static void open_piece(struct session *s, const struct relay_part *part)
 {
     uint8_t *plain = s->carrier->core->relayed->plain;
     if (part->len < NOISE_TAG_BYTES || noise_open(&s->noise, part->bytes, part->len, plain) != 0) {
-        session_broken(s);
+        unfaithful(s);
         return;
     }
     if (s->state.now == SESSION_PROVING)
@@ -182,8 +191,8 @@ void session_data(struct session *s, const struct relay_part *part)
     if (part->len > s->in.told - s->in.got) {
         struct fault fault;
         char relay[NAME_MAX_BYTES + 1];
-        fault_set(&fault, ERR_LIMIT, "the relay %s sent more than was asked for", carrier_name(s->carrier, relay));
-        session_end(s, &fault, true);
+        fault_set(&fault, ERR_LIMIT, "the relay %s brought more than was asked for", carrier_name(s->carrier, relay));
+        session_broken(s, &fault);
         return;
     }
     s->in.got += part->len;

@@ -79,8 +79,8 @@ struct session {
 struct session *session_new(struct carrier *c, const struct tag *handle, bool inbound); /* NULL: no memory */
 /* It ends: what depends on it is told in the next turn. `tell`: the relay too. */
 void session_end(struct session *s, const struct fault *fault, bool tell);
-/* The same for what its relay, or the node at its other end, did wrong. */
-void session_broken(struct session *s);
+/* The same, for the relay did not carry what was said. */
+void session_broken(struct session *s, const struct fault *fault);
 const char *session_peer_name(const struct session *s, char label[NAME_MAX_BYTES + 1]);
 struct session *session_find(const struct carrier *c, uint64_t number);
 
@@ -109,6 +109,7 @@ struct carrier {
     struct peer *peer; /* held */
     struct link *link; /* a connection, never a session; NULL: not reached */
     bool reaching;
+    bool warned;                     /* of what it did to our sessions */
     bool hungry;                     /* fewer NEXTs wait there than should */
     uint64_t draining_at;            /* it said that it stops; 0: no */
     struct reservation *reservation; /* NULL: none */
@@ -151,6 +152,7 @@ struct relayed {
     struct carrier *carriers;
     struct reservation *reservations;
     struct bridging *bridgings;
+    uint64_t broken;               /* sessions that relays did not carry faithfully */
     struct timer turn;             /* something moved */
     struct timer tick;             /* once a second, while there is anything */
     struct msg out;                /* the message being said: too large for a stack */

@@ -27,7 +27,7 @@ struct end {
         struct relay_part part; /* without its bytes */
     } said[SAID_MAX];
     size_t count;
-    unsigned hangups;
+    unsigned hangups, warnings;
 };
 
 static uint64_t port_now(void *self)
@@ -70,6 +70,11 @@ static void port_hangup(void *self, link_no link)
     ((struct end *)self)->hangups++;
 }
 
+static void port_reply(void *self, uint64_t client, const struct row *row)
+{
+    ((struct end *)self)->warnings += client == 0 && strcmp(row_kind(row), "warning") == 0;
+}
+
 static void end_new(struct end *e, uint8_t seed)
 {
     struct core_config config = {.identity = &e->identity, .name = "end", .incarnation = 1};
@@ -85,7 +90,8 @@ static void end_new(struct end *e, uint8_t seed)
                             .timer_set = port_timer_set,
                             .timer_cancel = port_timer_cancel,
                             .send = port_send,
-                            .hangup = port_hangup};
+                            .hangup = port_hangup,
+                            .reply = port_reply};
     assert_int_equal(core_new(&config, &e->port, &e->core), 0);
 }
 
@@ -401,6 +407,7 @@ static void p42_parts_of_another_session_are_found(void **state)
     assert_int_equal(parts_of(a2, "two", 3, h, 1), 1);
     session_data(p->b.session, &h->part);
     assert_broken(p->b.session);
+    assert_int_equal(p->b.warnings, 0);            /* nor can a stranger make us speak ill of one */
     assert_int_equal(b2->state.now, SESSION_OPEN); /* whose own bytes still come */
     session_data(b2, &h->part);
     assert_message(b2, "two", 3);
@@ -417,6 +424,7 @@ static void p42_parts_sent_back_are_found(void **state)
     assert_int_equal(parts_of(p->a.session, "one", 3, h, 1), 1);
     session_data(p->a.session, &h->part);
     assert_broken(p->a.session);
+    assert_int_equal(p->a.warnings, 1); /* whoever runs the node should know of such a relay */
     free(h);
     pair_free(p);
 }
