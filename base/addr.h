@@ -51,8 +51,8 @@ struct endpoint {
 const char *transport_name(enum transport t); /* "any", "tcp", "ipc", "ws", "relay" */
 /* A pipe's, by its name. ERR_MALFORMED. */
 int transport_parse(const char *name, enum transport *t);
-/* The transport of "tcp://...", "ipc://...", "ws://...", "relay://..."; ERR_MALFORMED for another scheme, an empty rest, or characters that
- * do not belong in an endpoint. */
+/* The transport of "tcp://...", "ipc://...", "ws://...", "relay://..."; ERR_MALFORMED for another scheme, an empty rest, or
+ * characters that do not belong in an endpoint. */
 int endpoint_transport(const char *text, enum transport *t);
 /* The address in "tcp://ADDR:PORT" or "ws://ADDR:PORT", dialable. ERR_MALFORMED. */
 int endpoint_addr(const char *text, struct addr *a);

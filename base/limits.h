@@ -132,7 +132,7 @@
 #define RELAY_SESSIONS_MAX 1024      /* of one relay */
 #define RELAY_SESSIONS_PER_CLIENT 64 /* unless its person says otherwise; used and served together */
 #define RELAY_USES_PER_S 16          /* sessions that one client begins: each costs their holder a handshake */
-#define RELAY_USES_BURST 128
+#define RELAY_USES_BURST 128         /* the same, at once */
 #define RELAY_HANDLES_MAX 16384      /* of all clients; one client's are at most SHARES_MAX */
 #define RELAY_LIFE_MAX_S 600         /* of a reservation; renewed at half of it */
 #define RELAY_NEXTS 8                /* NEXTs that a client keeps waiting */

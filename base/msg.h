@@ -367,8 +367,8 @@ struct tag handle_of(const struct node_id *holder, const char *name);
 
 struct msg_reserve {
     struct tag pipe;
-    uint32_t life_s;   /* wanted */
-    uint32_t sessions; /* at once, wanted */
+    uint32_t life_s;   /* wanted; 0: it is to end */
+    uint32_t sessions; /* at once, wanted; 0: as many as there may be */
 };
 
 struct msg_reserve_ok { /* what is granted */

@@ -2,9 +2,9 @@
  * (revision 34) describes it, with the X25519 keys of node ids as static keys.
  *
  * The initiator knows the responder's key; the responder learns the initiator's, and that it is really there once the first
- * sealed message opens: the first handshake message alone could be an old one, sent again. Sealed messages are numbered, so what
- * is changed, left out, repeated, swapped or from another channel does not open, and the channel is dead from then on. Pure:
- * randomness is the caller's. */
+ * sealed message opens: the first handshake message alone could be an old one, sent again. Sealed messages are numbered, so
+ * what is changed, left out, repeated, swapped or from another channel does not open, and the channel is dead from then on.
+ * Pure: randomness is the caller's. */
 #ifndef WEFT_BASE_NOISE_H
 #define WEFT_BASE_NOISE_H
 

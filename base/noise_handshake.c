@@ -6,7 +6,8 @@
  *   <- e, ee, se
  *
  * The names here are those of the specification, section 5: MixHash, MixKey, EncryptAndHash, DecryptAndHash, Split. Its `k` and
- * `n` are n->out while the handshake lasts. A shared secret of zeros, which any key gives with a point of low order, is refused. */
+ * `n` are n->out while the handshake lasts. A shared secret of zeros, which every key gives with a point of low order, is
+ * refused. */
 #include "noise_handshake.h"
 
 #include <sodium.h>

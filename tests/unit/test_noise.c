@@ -1,4 +1,4 @@
-/* Channels end to end: the published test vector, every bit changed, messages left out, repeated, swapped and from elsewhere. */
+/* Channels end to end: the published test vector, every bit changed, messages left out, repeated, swapped, from elsewhere. */
 #include "golden.h"
 #include "noise_handshake.h"
 
