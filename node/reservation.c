@@ -303,10 +303,10 @@ bool reservation_offers(const struct carrier *c, const struct tag *handle)
 
 bool link_reaches_share(const struct link *link, const struct share_row *row)
 {
-    if (!link->session)
+    if (!link->relayed)
         return true;
     struct tag handle = handle_of(&link->core->config.identity->id, row->name);
-    return share_goes_via(row, session_relay(link->session)) && tag_equal(&handle, session_handle(link->session));
+    return link->session && share_goes_via(row, session_relay(link->session)) && tag_equal(&handle, &link->handle);
 }
 
 void reservations_describe(struct call *call)

@@ -107,8 +107,9 @@ struct session *session_find(const struct carrier *c, uint64_t number)
 
 /* ---- what links call */
 
-/* Can a session to this link's peer go through this relay? Not through us or the peer itself; and what we need to reach that
- * peer as a relay is a connection: relays that are each behind the other would be asked for in turn without end. */
+/* Would a session to this link's peer through this relay come back to where it began? A node needs no relay to itself; and what
+ * we need to reach that peer as a relay is a connection: of two relays, each behind the other, each would be asked for the
+ * other without end. */
 static bool is_loop(const struct link *link, const struct node_id *relay)
 {
     struct core *core = link->core;

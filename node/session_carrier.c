@@ -94,7 +94,7 @@ static void reached(void *arg, const struct reached *result)
     struct fault fault = result->fault;
     char label[NAME_MAX_BYTES + 1];
     c->reaching = false;
-    if (result->link && result->link->session)
+    if (result->link && result->link->relayed)
         fault_set(&fault, ERR_UNREACHABLE, "%s is no relay for us: it can be reached only through another one itself",
                   carrier_name(c, label));
     if (fault.code) {
