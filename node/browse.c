@@ -336,7 +336,7 @@ static void visit_reached(void *arg, const struct reached *r)
 static int visit_start(struct browse *b, struct peer *peer)
 {
     struct visit *v = calloc(1, sizeof *v);
-    if (!v || reach(b->call->core, peer, "files", TRANSPORT_ANY, visit_reached, v) != 0) {
+    if (!v || reach_share(b->call->core, peer, b->target.share, visit_reached, v) != 0) {
         free(v);
         return ERR_NOMEM;
     }

@@ -392,7 +392,7 @@ static void next_source(struct get *g)
             row_data(row, "top", g->top, strlen(g->top));
         }
         call_row(g->call, row);
-        if (reach(g->core, g->peer, "files", TRANSPORT_ANY, get_reached, g) != 0)
+        if (reach_share(g->core, g->peer, g->at.share, get_reached, g) != 0)
             fault_set(&fault, ERR_NOMEM, "out of memory");
     }
     if (fault.code)
