@@ -4,6 +4,7 @@
 #include "call.h"
 #include "err.h"
 #include "exits.h"
+#include "log.h"
 #include "units.h"
 
 #include <string.h>
@@ -68,4 +69,15 @@ uint64_t pipe_verb_clock(void)
 void pipes_say_rate(struct cli *cli, uint64_t bytes, uint64_t us)
 {
     cli_say(cli, "%s (%s/s", units_duration(us).s, units_size((uint64_t)(us ? (double)bytes * 1e6 / (double)us : 0)).s);
+}
+
+void pipe_verb_say_moved(struct cli *cli, const uint64_t moved[2], uint64_t us, const struct routes *routes)
+{
+    const char *route = routes ? routes->s : "";
+    char shown[4 * ROUTES_TEXT + 8];
+
+    cli_say(cli, "%s sent, ", units_size(moved[0]).s);
+    cli_say(cli, "%s received in ", units_size(moved[1]).s);
+    pipes_say_rate(cli, moved[0] + moved[1], us);
+    cli_say(cli, "%s%s)\n", *route ? ", " : "", escape(route, strlen(route), shown, sizeof shown));
 }

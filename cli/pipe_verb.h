@@ -4,6 +4,7 @@
 
 #include "cli.h"
 #include "interrupt.h"
+#include "routes.h"
 
 #include <stdint.h>
 
@@ -20,5 +21,7 @@ int pipe_verb_fail(struct cli *cli, const char *name, const struct weft_error *e
 uint64_t pipe_verb_clock(void);
 /* "2.1 s (1.5 MiB/s" for so many bytes in so many microseconds, on err. */
 void pipes_say_rate(struct cli *cli, uint64_t bytes, uint64_t us);
+/* "1 B sent, 2 B received in 2.1 s (1.5 MiB/s, relay:hub)" as a line on err. `routes` may be NULL. */
+void pipe_verb_say_moved(struct cli *cli, const uint64_t moved[2], uint64_t us, const struct routes *routes);
 
 #endif

@@ -123,10 +123,7 @@ static void join(struct listen *l)
 
     fflush(cli->out);
     int code = weft_pipe_accept(l->pipe, fileno(cli->in), fileno(cli->out), moved, &l->error);
-    cli_say(cli, "%s sent, ", units_size(moved[0]).s);
-    cli_say(cli, "%s received in ", units_size(moved[1]).s);
-    pipes_say_rate(cli, moved[0] + moved[1], pipe_verb_clock() - began);
-    cli_say(cli, ")\n");
+    pipe_verb_say_moved(cli, moved, pipe_verb_clock() - began, NULL);
     if (code == ERR_CANCELLED)
         end(l, EXITS_INTERRUPTED);
     else if (code && !l->keep)
