@@ -281,7 +281,7 @@ static void p42_sessions_swapped_end_both(void **state)
 
 /* ---- who it is, and what for */
 
-static void s46_nobody_else_can_be_the_holder(void **state)
+static void s20_nobody_else_can_be_the_holder(void **state)
 {
     (void)state;
     struct two t = two_new();
@@ -299,7 +299,7 @@ static void s46_nobody_else_can_be_the_holder(void **state)
     assert_int_equal(finish(&t), ERR_VERIFY);
 }
 
-static void s46_an_old_first_message_opens_nothing(void **state)
+static void p42_an_old_first_message_opens_nothing(void **state)
 {
     (void)state;
     struct two t = channel();
@@ -422,8 +422,8 @@ int main(void)
         cmocka_unit_test(p42_a_message_repeated_left_out_or_swapped_ends_the_channel),
         cmocka_unit_test(p42_a_message_goes_back_to_nobody),
         cmocka_unit_test(p42_sessions_swapped_end_both),
-        cmocka_unit_test(s46_nobody_else_can_be_the_holder),
-        cmocka_unit_test(s46_an_old_first_message_opens_nothing),
+        cmocka_unit_test(s20_nobody_else_can_be_the_holder),
+        cmocka_unit_test(p42_an_old_first_message_opens_nothing),
         cmocka_unit_test(p42_a_channel_for_something_else_is_refused),
         cmocka_unit_test(p42_points_of_low_order_are_refused),
         cmocka_unit_test(nothing_goes_before_the_handshake_is_over),
