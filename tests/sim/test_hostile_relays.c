@@ -1,0 +1,464 @@
+/* Hostile relays. Anna and hugo can reach each other only through a relay: sara, and rita where there are two. The relays are
+ * honest nodes whose messages are changed on their way (world_tap), or raw nodes that the test plays.
+ *
+ * Whatever a relay does, what is asked through it is answered truly or not at all, and the next relay is taken. What one end of
+ * a session finds in its bytes: tests/unit/test_session.c. What clients can do to a relay: test_hostile_relay_clients.c. */
+#include "session_internal.h"
+#include "world.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { ANNA, HUGO, SARA, RITA };
+
+/* ---- who is there */
+
+static struct row *request(const char *verb, const char *key, const char *value)
+{
+    struct row *row = row_new(verb);
+    assert_non_null(row);
+    if (key)
+        row_text(row, key, value);
+    return row;
+}
+
+static void run(struct world *w, uint64_t ns)
+{
+    world_run(w, world_now(w) + ns);
+}
+
+static void trust(struct world *w, size_t a, size_t b)
+{
+    assert_true(world_call(w, a, request("trust", "peer", id_text(world_id(w, b)).s))->done);
+    assert_true(world_call(w, b, request("trust", "peer", id_text(world_id(w, a)).s))->done);
+}
+
+/* Hugo offers a folder at the relays. */
+static void offer(struct world *w, const char *name, size_t relays)
+{
+    struct share_row row = {.kind = RESOURCE_DIR, .is_public = true, .via_count = (uint8_t)relays};
+    snprintf(row.name, sizeof row.name, "%s", name);
+    strcpy(row.path, "/srv/open");
+    for (size_t i = 0; i < relays; i++)
+        row.via[i] = *world_id(w, SARA + i);
+    assert_int_equal(share_put(world_core(w, HUGO), &row, NULL), 0);
+    reservations_changed(world_core(w, HUGO));
+}
+
+static struct world *relayed_world(uint64_t seed, size_t relays)
+{
+    static const char *const names[] = {"anna", "hugo", "sara", "rita"};
+    struct world *w = world_new(seed);
+    for (size_t i = 0; i < 2 + relays; i++) {
+        world_add(w, names[i]);
+        world_roles(w, i, i >= SARA ? ROLE_RELAY : 0);
+        world_firewall(w, i, i < SARA);
+        world_start(w, i);
+    }
+    world_cut(w, ANNA, HUGO, true);
+    run(w, 2 * SECOND);
+    trust(w, ANNA, HUGO);
+    for (size_t i = SARA; i < 2 + relays; i++) {
+        trust(w, ANNA, i);
+        trust(w, HUGO, i);
+    }
+    offer(w, "docs", relays);
+    run(w, 2 * SECOND);
+    return w;
+}
+
+static const struct answer *ping(struct world *w)
+{
+    return world_call(w, ANNA, request("ping", "peer", "hugo"));
+}
+
+static struct relayed *relayed_at(struct world *w, size_t node)
+{
+    return world_core(w, node)->relayed;
+}
+
+static size_t sessions_at(struct world *w, size_t node)
+{
+    size_t n = 0;
+    for (const struct session *s = relayed_at(w, node) ? relayed_at(w, node)->sessions : NULL; s; s = s->next)
+        n += s->state.now == SESSION_OPEN && s->link;
+    return n;
+}
+
+static uint64_t broken_at(struct world *w, size_t node)
+{
+    return relayed_at(w, node) ? relayed_at(w, node)->broken : 0;
+}
+
+static void it_works_through_a_relay(void **state)
+{
+    (void)state;
+    struct world *w = relayed_world(1, 1);
+    assert_true(ping(w)->done);
+    assert_int_equal(sessions_at(w, ANNA), 1);
+    assert_int_equal(sessions_at(w, HUGO), 1);
+    assert_int_equal(broken_at(w, ANNA) + broken_at(w, HUGO), 0);
+    world_free(w);
+}
+
+/* ---- a relay that is honest, but for what the tap does */
+
+struct tamper {
+    struct world *w;
+    size_t victim;                                   /* whose parts: anna or hugo */
+    bool (*change)(struct tamper *t, struct msg *m); /* of a NEXT_OK or USE_OK from sara; false: it is dropped */
+    unsigned skip;                                   /* DATA parts with bytes that pass first */
+    unsigned times;                                  /* 0: on and on */
+    unsigned done;
+    struct msg *m, *kept;
+    uint8_t bytes[MSG_BYTES_MAX], kept_bytes[RELAY_PART_MAX];
+};
+
+static void tap(void *arg, struct world_message *message)
+{
+    struct tamper *t = arg;
+    bool over = t->times > 0 && t->done >= t->times;
+    if (message->from != SARA || message->to != t->victim || over || message->n > sizeof t->bytes)
+        return;
+    memcpy(t->bytes, message->bytes, message->n);
+    if (msg_decode(t->bytes, message->n, t->m) != 0 || (t->m->type != MSG_NEXT_OK && t->m->type != MSG_USE_OK))
+        return;
+    if (!t->change(t, t->m))
+        message->times = 0;
+    else
+        assert_int_equal(msg_encode(t->m, message->bytes, message->n + MSG_BYTES_MAX, &message->n), 0);
+}
+
+static struct tamper *tamper_new(struct world *w, size_t victim, bool (*change)(struct tamper *t, struct msg *m))
+{
+    struct tamper *t = calloc(1, sizeof *t);
+    assert_non_null(t);
+    t->w = w;
+    t->victim = victim;
+    t->change = change;
+    t->m = calloc(1, sizeof *t->m);
+    t->kept = calloc(1, sizeof *t->kept);
+    assert_true(t->m && t->kept);
+    world_tap(w, tap, t);
+    return t;
+}
+
+static void tamper_free(struct tamper *t)
+{
+    world_tap(t->w, NULL, NULL);
+    free(t->m);
+    free(t->kept);
+    free(t);
+}
+
+/* Is it a part with bytes, whose turn it is? */
+static bool is_due(struct tamper *t, const struct msg *m)
+{
+    if (m->type != MSG_NEXT_OK || m->part.kind != PART_DATA || m->part.len == 0 || t->skip > 0) {
+        t->skip -= m->type == MSG_NEXT_OK && m->part.kind == PART_DATA && m->part.len > 0 && t->skip > 0;
+        return false;
+    }
+    t->done++;
+    return true;
+}
+
+static uint8_t *bytes_of(struct tamper *t, struct msg *m)
+{
+    return t->bytes + (m->part.bytes - t->bytes);
+}
+
+static bool changes(struct tamper *t, struct msg *m)
+{
+    if (is_due(t, m))
+        bytes_of(t, m)[m->part.len / 2] ^= 1;
+    return true;
+}
+
+static bool shortens(struct tamper *t, struct msg *m)
+{
+    if (is_due(t, m))
+        m->part.len--;
+    return true;
+}
+
+static bool drops(struct tamper *t, struct msg *m)
+{
+    if (is_due(t, m))
+        m->part.len = 0;
+    return true;
+}
+
+static void keep(struct tamper *t, const struct msg *m)
+{
+    t->kept->part = m->part;
+    memcpy(t->kept_bytes, m->part.bytes, m->part.len);
+    t->kept->part.bytes = t->kept_bytes;
+}
+
+/* The one before comes once more instead. */
+static bool repeats(struct tamper *t, struct msg *m)
+{
+    if (m->type != MSG_NEXT_OK || m->part.kind != PART_DATA || m->part.len == 0)
+        return true;
+    if (t->kept->part.len == 0) {
+        keep(t, m);
+    } else {
+        m->part = t->kept->part;
+        t->done++;
+    }
+    return true;
+}
+
+static bool withholds(struct tamper *t, struct msg *m)
+{
+    return !is_due(t, m);
+}
+
+/* Pings until the relay has struck; each ping ends in bounded time, well or with an error. */
+static void ping_until_struck(struct tamper *t)
+{
+    for (unsigned i = 0; i < 10 && t->done == 0; i++) {
+        uint64_t before = world_now(t->w);
+        ping(t->w);
+        assert_true(world_now(t->w) - before < 40 * SECOND);
+    }
+    assert_true(t->done > 0);
+    run(t->w, SECOND);
+}
+
+static bool (*const changes_found[])(struct tamper *, struct msg *) = {changes, shortens, repeats};
+
+/* Each change, at each end, to one of the first parts or a later one, is found at once; then all goes on in another session. */
+static void p42_what_a_relay_changes_is_found_at_once(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < sizeof changes_found / sizeof *changes_found; k++)
+        for (size_t victim = ANNA; victim <= HUGO; victim++)
+            for (unsigned skip = 0; skip < 4; skip++) {
+                struct world *w = relayed_world(2, 1);
+                struct tamper *t = tamper_new(w, victim, changes_found[k]);
+                t->skip = skip;
+                t->times = 1;
+                ping_until_struck(t);
+                assert_int_equal(broken_at(w, victim), 1);
+                assert_int_equal(broken_at(w, victim == ANNA ? HUGO : ANNA), 0);
+                tamper_free(t);
+                assert_true(ping(w)->done);
+                assert_true(sessions_at(w, ANNA) > 0 && sessions_at(w, HUGO) > 0);
+                world_free(w);
+            }
+}
+
+/* What is left out shows with the next part, or when nothing comes. */
+static void p42_what_a_relay_leaves_out_is_found(void **state)
+{
+    (void)state;
+    for (size_t victim = ANNA; victim <= HUGO; victim++) {
+        struct world *w = relayed_world(3, 1);
+        assert_true(ping(w)->done);
+        struct tamper *t = tamper_new(w, victim, drops);
+        t->times = 1;
+        ping_until_struck(t);
+        run(w, LINK_DEAD_AFTER + 2 * SECOND);
+        assert_int_equal(broken_at(w, ANNA) + broken_at(w, HUGO), 1);
+        tamper_free(t);
+        assert_true(ping(w)->done);
+        world_free(w);
+    }
+}
+
+/* It answers our NEXTs with nothing at all: silence ends the session. */
+static void p42_a_relay_that_withholds_all_is_found_by_silence(void **state)
+{
+    (void)state;
+    struct world *w = relayed_world(4, 1);
+    assert_true(ping(w)->done);
+    struct tamper *t = tamper_new(w, ANNA, withholds);
+    run(w, LINK_DEAD_AFTER + 3 * SECOND);
+    assert_int_equal(sessions_at(w, ANNA), 0);
+    tamper_free(t);
+    assert_true(ping(w)->done);
+    world_free(w);
+}
+
+/* ---- how sessions begin */
+
+static bool changes_answer(struct tamper *t, struct msg *m)
+{
+    if (m->type == MSG_USE_OK)
+        m->use_ok.noise[t->done++ % NOISE_SECOND_BYTES] ^= 0x80;
+    return true;
+}
+
+/* It answers itself, with a key of its own. */
+static bool forges_answer(struct tamper *t, struct msg *m)
+{
+    if (m->type == MSG_USE_OK)
+        memset(m->use_ok.noise, (int)++t->done, sizeof m->use_ok.noise);
+    return true;
+}
+
+static void p42_a_forged_holder_is_refused(void **state)
+{
+    static bool (*const kinds[])(struct tamper *, struct msg *) = {changes_answer, forges_answer};
+    (void)state;
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+        struct world *w = relayed_world(5, 1);
+        struct tamper *t = tamper_new(w, ANNA, kinds[k]);
+        const struct answer *a = ping(w);
+        assert_false(a->done);
+        assert_true(t->done > 0);
+        assert_int_equal(broken_at(w, ANNA), t->done);
+        run(w, RELAY_ACCEPT + 3 * SECOND);
+        assert_int_equal(sessions_at(w, HUGO), 0);
+        assert_null(relayed_at(w, HUGO)->sessions); /* what was half open is closed */
+        tamper_free(t);
+        assert_true(ping(w)->done);
+        world_free(w);
+    }
+}
+
+static bool changes_use(struct tamper *t, struct msg *m)
+{
+    if (m->type == MSG_NEXT_OK && m->part.kind == PART_USE)
+        m->part.noise[t->done++ * 11 % NOISE_FIRST_BYTES] ^= 4;
+    return true;
+}
+
+/* It leads anna to another handle than she asked for; or says that another node asks, which is believed nowhere. */
+static bool leads_astray(struct tamper *t, struct msg *m)
+{
+    if (m->type == MSG_NEXT_OK && m->part.kind == PART_USE) {
+        m->part.handle = handle_of(world_id(t->w, HUGO), "docs");
+        t->done++;
+    }
+    return true;
+}
+
+static void p42_a_changed_request_is_refused_by_the_holder(void **state)
+{
+    static bool (*const kinds[])(struct tamper *, struct msg *) = {changes_use, leads_astray};
+    (void)state;
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+        struct world *w = relayed_world(6, 1);
+        struct tamper *t = tamper_new(w, HUGO, kinds[k]);
+        assert_false(ping(w)->done);
+        assert_true(t->done > 0);
+        assert_int_equal(broken_at(w, HUGO), t->done);
+        assert_int_equal(sessions_at(w, HUGO) + sessions_at(w, ANNA), 0);
+        assert_null(relayed_at(w, HUGO)->sessions);
+        tamper_free(t);
+        assert_true(ping(w)->done);
+        world_free(w);
+    }
+}
+
+static bool names_another_user(struct tamper *t, struct msg *m)
+{
+    if (m->type == MSG_NEXT_OK && m->part.kind == PART_USE) {
+        m->part.user = *world_id(t->w, SARA);
+        t->done++;
+    }
+    return true;
+}
+
+static void s8_who_asks_is_who_proves_it_whatever_the_relay_says(void **state)
+{
+    (void)state;
+    struct world *w = relayed_world(7, 1);
+    struct tamper *t = tamper_new(w, HUGO, names_another_user);
+    assert_true(ping(w)->done);
+    assert_true(t->done > 0);
+    for (const struct session *s = relayed_at(w, HUGO)->sessions; s; s = s->next)
+        assert_true(id_equal(&s->link->peer->id, world_id(w, ANNA)));
+    tamper_free(t);
+    world_free(w);
+}
+
+/* ---- what it may send besides */
+
+/* Puts a part of its own in the place of the next that would go to the victim with nothing, credit or bytes. */
+static bool floods(struct tamper *t, struct msg *m)
+{
+    if (m->type != MSG_NEXT_OK)
+        return true;
+    memset(&m->part, 0, sizeof m->part);
+    m->part.kind = PART_USE;
+    m->part.session = 1000000 + t->done++;
+    m->part.handle = handle_of(world_id(t->w, HUGO), "");
+    m->part.user = *world_id(t->w, ANNA);
+    memset(m->part.noise, (int)t->done, sizeof m->part.noise);
+    return true;
+}
+
+/* Garbage that asks for sessions is refused piece by piece, and nothing of it stays. */
+static void s26_a_flood_of_requests_leaves_nothing(void **state)
+{
+    (void)state;
+    struct world *w = relayed_world(8, 1);
+    assert_true(ping(w)->done);
+    struct tamper *t = tamper_new(w, HUGO, floods);
+    for (unsigned i = 0; i < 30; i++) {
+        run(w, 200 * MILLISECOND);
+        size_t n = 0;
+        for (const struct session *s = relayed_at(w, HUGO)->sessions; s; s = s->next)
+            n++;
+        assert_true(n <= RELAY_SESSIONS_PER_CLIENT);
+    }
+    tamper_free(t);
+    run(w, RELAY_ACCEPT + 3 * SECOND);
+    assert_true(ping(w)->done);
+    world_free(w);
+}
+
+/* A USE of anna's that was carried once comes again, as it was: the holder accepts, but what is to follow cannot be sealed. */
+static bool replays(struct tamper *t, struct msg *m)
+{
+    if (m->type == MSG_NEXT_OK && m->part.kind == PART_USE && t->kept->part.kind == PART_NONE) {
+        t->kept->part = m->part;
+    } else if (m->type == MSG_NEXT_OK && m->part.kind != PART_USE && t->kept->part.kind == PART_USE && t->done < 20) {
+        uint64_t number = 2000000 + t->done++;
+        m->part = t->kept->part;
+        m->part.session = number;
+    }
+    return true;
+}
+
+static void p42_a_replayed_request_makes_no_link(void **state)
+{
+    (void)state;
+    struct world *w = relayed_world(9, 1);
+    struct tamper *t = tamper_new(w, HUGO, replays);
+    ping(w);
+    run(w, SECOND);
+    assert_true(t->done > 0);
+    for (const struct session *s = relayed_at(w, HUGO)->sessions; s; s = s->next)
+        assert_true(s->number < 2000000 || !s->link);
+    run(w, RELAY_ACCEPT + 3 * SECOND);
+    for (const struct session *s = relayed_at(w, HUGO)->sessions; s; s = s->next)
+        assert_true(s->number < 2000000); /* they have been given up */
+    tamper_free(t);
+    assert_true(ping(w)->done);
+    world_free(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(it_works_through_a_relay),
+        cmocka_unit_test(p42_what_a_relay_changes_is_found_at_once),
+        cmocka_unit_test(p42_what_a_relay_leaves_out_is_found),
+        cmocka_unit_test(p42_a_relay_that_withholds_all_is_found_by_silence),
+        cmocka_unit_test(p42_a_forged_holder_is_refused),
+        cmocka_unit_test(p42_a_changed_request_is_refused_by_the_holder),
+        cmocka_unit_test(s8_who_asks_is_who_proves_it_whatever_the_relay_says),
+        cmocka_unit_test(s26_a_flood_of_requests_leaves_nothing),
+        cmocka_unit_test(p42_a_replayed_request_makes_no_link),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
