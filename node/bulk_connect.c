@@ -2,7 +2,8 @@
  *
  * The receiver makes the reception object before the core sends the request; the sender dials it, says so by RPC, and nothing
  * is read from any stream before that RPC has come. When the receiver offers no address the roles of listener and dialler are
- * swapped; who sends and who receives, and the key, stay. Of a byte stream's two sides the caller is the receiver here. */
+ * swapped; who sends and who receives, and the key, stay. With a way through a relay both dial it, and the receiver serves TLS
+ * there. Of a byte stream's two sides the caller is the receiver here. */
 #include "bulk_dial.h"
 #include "bulk_transfer.h"
 
@@ -29,6 +30,13 @@ static uint8_t fewest_streams(const struct transfer *t)
 static uint8_t most_streams(const struct transfer *t)
 {
     return t->d != NULL ? DUPLEX_STREAMS : STREAMS_MAX;
+}
+
+/* The receiver's own way through a relay, or NULL. */
+static const struct relay_way *own_way(const struct transfer *t)
+{
+    const struct relay_way *way = t->r != NULL ? &t->r->way : &t->d->way;
+    return way->addr_count > 0 ? way : NULL;
 }
 
 static int derive(struct transfer *t, unsigned index, struct tls_secret *out)
@@ -66,24 +74,28 @@ static bool listen_for_streams(struct transfer *t, struct addr *addr, uint8_t *c
     return true;
 }
 
-static bool dial_streams(struct transfer *t, const struct addr *addr, unsigned addrs, unsigned n)
+/* Dials the streams 0 to n - 1 to where `d` says: its addresses and, through a relay, its way. */
+static bool dial_streams(struct transfer *t, struct dial d, unsigned n)
 {
     struct tls_secret secret;
     struct fault fault = {0};
     struct tls *tls = NULL;
 
     gate_tls(t->gate, &tls, &fault);
+    d.tls = tls;
+    d.secret = &secret;
+    d.deadline = t->deadline;
+    d.stop_fd = t->stop_fd;
     for (unsigned i = 0; i < n && fault.code == 0; i++) {
         unsigned won;
         struct tls_link *link;
-        struct dial d = {
-            .tls = tls, .secret = &secret, .addr = addr, .addrs = addrs, .deadline = t->deadline, .stop_fd = t->stop_fd};
+        d.index = (uint8_t)i;
         if (derive(t, i, &secret) != 0)
             return false;
         if (dial_race(&d, &link, &won, &fault) == 0) {
-            transfer_arrive(t, (uint8_t)i, link);
-            addr += won; /* further streams take the way that won */
-            addrs = 1;
+            transfer_arrive(t, d.index, link);
+            d.addr += won; /* further streams take the address that won */
+            d.addrs = 1;
         }
     }
     sodium_memzero(&secret, sizeof secret);
@@ -98,30 +110,50 @@ static bool make_reception(struct transfer *t)
 {
     struct reception_info *info = t->info;
 
-    bool listen = t->r != NULL ? t->r->listen : t->d->listen;
+    bool listen = (t->r != NULL ? t->r->listen : t->d->listen) && own_way(t) == NULL;
+    if (own_way(t) != NULL && t->r != NULL)
+        t->streams_wanted = t->r->streams;
     *info = (struct reception_info){
         .streams = t->streams_wanted, .limit = t->r != NULL ? fetch_limit(t->r) : INT64_MAX, .deadline_s = t->deadline_s};
     randombytes_buf(info->id.b, sizeof info->id.b);
     randombytes_buf(info->key, sizeof info->key);
+    if (own_way(t) != NULL)
+        info->way = t->r != NULL ? t->r->other : t->d->other;
     return !listen || t->addrs == 0 || listen_for_streams(t, info->addr, &info->addr_count);
+}
+
+/* A relay joins all streams of its bridge or none. */
+static bool answer_fits(const struct transfer *t)
+{
+    const struct msg_fetch_ok *answer = &t->answer;
+
+    if (own_way(t) != NULL)
+        return answer->streams == t->info->streams;
+    return answer->streams >= fewest_streams(t) && answer->streams <= t->info->streams &&
+           (t->info->addr_count > 0 || answer->addr_count > 0);
 }
 
 static bool receive_streams(struct transfer *t)
 {
     const struct msg_fetch_ok *answer = &t->answer;
+    const struct relay_way *way = own_way(t);
 
     if (!make_reception(t))
         return false;
     t->tell(t, EVENT_READY);
+    if (way != NULL) /* the sender confirms when it has met us there */
+        if (!dial_streams(t, (struct dial){.way = way, .addr = way->addr, .addrs = way->addr_count, .serve = true},
+                          t->info->streams))
+            return false;
     if (!transfer_wait_go(t))
         return false;
-    if (answer->streams < fewest_streams(t) || answer->streams > t->info->streams ||
-        (t->info->addr_count == 0 && answer->addr_count == 0)) {
+    if (!answer_fits(t)) {
         transfer_failf(t, ERR_MALFORMED, "the other side's confirmation does not fit the reception object");
         return false;
     }
-    return t->info->addr_count > 0 ? transfer_wait_streams(t, answer->streams)
-                                   : dial_streams(t, answer->addr, answer->addr_count, answer->streams);
+    if (way != NULL || t->info->addr_count > 0)
+        return transfer_wait_streams(t, answer->streams);
+    return dial_streams(t, (struct dial){.addr = answer->addr, .addrs = answer->addr_count}, answer->streams);
 }
 
 bool transfer_connect_receive(struct transfer *t)
@@ -133,19 +165,29 @@ bool transfer_connect_receive(struct transfer *t)
 
 /* ---- the sender */
 
+static bool dial_receiver(struct transfer *t)
+{
+    const struct reception_info *info = t->info;
+    const struct relay_way *way = &info->way;
+
+    if (way->addr_count > 0)
+        return dial_streams(t, (struct dial){.way = way, .addr = way->addr, .addrs = way->addr_count}, info->streams);
+    return dial_streams(t, (struct dial){.addr = info->addr, .addrs = info->addr_count}, info->streams);
+}
+
 static bool send_streams(struct transfer *t)
 {
     const struct reception_info *info = t->info;
     struct msg_fetch_ok *answer = t->s != NULL ? &t->s->answer : &t->d->answer;
-    bool listens = info->addr_count == 0;
+    bool listens = info->addr_count == 0 && info->way.addr_count == 0;
 
     *answer = (struct msg_fetch_ok){.streams = info->streams};
-    if (info->streams < fewest_streams(t) || info->streams > most_streams(t) || info->addr_count > RECEPTION_ENDPOINTS_MAX) {
+    if (info->streams < fewest_streams(t) || info->streams > most_streams(t) || info->addr_count > RECEPTION_ENDPOINTS_MAX ||
+        info->way.addr_count > RECEPTION_ENDPOINTS_MAX) {
         transfer_failf(t, ERR_MALFORMED, "a reception object without streams, or with too many");
         return false;
     }
-    bool ok = listens ? listen_for_streams(t, answer->addr, &answer->addr_count)
-                      : dial_streams(t, info->addr, info->addr_count, info->streams);
+    bool ok = listens ? listen_for_streams(t, answer->addr, &answer->addr_count) : dial_receiver(t);
     if (ok && listens && answer->addr_count == 0) {
         ok = false;
         transfer_failf(t, ERR_UNREACHABLE, "neither side has an address that the other could dial");

@@ -93,7 +93,8 @@ static int half_add(struct gate *gate, int fd, const struct addr *from)
         close(fd);
         return ERR_NOMEM;
     }
-    *half = (struct half){.gate = gate, .fd = fd, .from = *from, .deadline = now_ns() + HANDSHAKE_DEADLINE};
+    *half =
+        (struct half){.served = {gate_claim}, .gate = gate, .fd = fd, .from = *from, .deadline = now_ns() + HANDSHAKE_DEADLINE};
     TAILQ_INSERT_TAIL(&gate->halves, half, link);
     gate->unclaimed++;
     return 0;
@@ -116,7 +117,7 @@ static void half_step(struct gate *gate, struct half *half)
     if (half->tls == NULL) {
         struct tls *tls;
         if (gate_tls(gate, &tls, NULL) == 0)
-            half->tls = tls_server(tls, half->fd, half);
+            half->tls = tls_server(tls, half->fd, &half->served);
         else
             close(half->fd);
         if (half->tls == NULL) { /* tls_server, too, has closed the descriptor */

@@ -12,6 +12,7 @@
 
 /* A connection that has not shaken hands. */
 struct half {
+    struct served served; /* first */
     TAILQ_ENTRY(half) link;
     struct gate *gate;
     int fd;
@@ -49,6 +50,8 @@ int door_start(struct gate *gate, struct fault *fault);
 void door_stop(struct gate *gate);
 void door_wake(struct gate *gate);
 
+/* Is it one of the passes'? For struct served of a half-open connection. */
+bool gate_claim(struct served *self, const uint8_t identity[TLS_IDENTITY_BYTES], uint8_t psk[TLS_PSK_BYTES]);
 /* Hands a connection, or with link NULL the news that it failed, to the pass it has claimed. */
 void gate_arrived(struct gate *gate, const struct half *half, struct tls_link *link);
 

@@ -19,7 +19,13 @@ static bool pass_live(const struct gate_pass *pass, unsigned index, uint64_t now
 
 static bool claim(void *connection, const uint8_t identity[TLS_IDENTITY_BYTES], uint8_t psk[TLS_PSK_BYTES])
 {
-    struct half *half = connection;
+    struct served *served = connection;
+    return served->claim(served, identity, psk);
+}
+
+bool gate_claim(struct served *self, const uint8_t identity[TLS_IDENTITY_BYTES], uint8_t psk[TLS_PSK_BYTES])
+{
+    struct half *half = (struct half *)self;
     struct gate *gate = half->gate;
     uint64_t now = now_ns();
     bool found = false;

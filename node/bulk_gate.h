@@ -18,6 +18,12 @@
 
 struct gate;
 
+/* What tls_server is given for a connection begins with this: who is asked whose key an identity's is. At the port that is all
+ * passes; on a connection that we have dialled ourselves (bulk_dial.c), one stream. The contract is tls_claim's. */
+struct served {
+    bool (*claim)(struct served *self, const uint8_t identity[TLS_IDENTITY_BYTES], uint8_t psk[TLS_PSK_BYTES]);
+};
+
 struct gate_pass {
     /* the owner's, constant while the pass is open */
     uint8_t streams;

@@ -40,6 +40,7 @@ struct receive {
     struct node_id peer;
     struct relay_way way; /* with addresses: we dial this, and tell the sender of `other` */
     struct relay_way other;
+    uint8_t streams;  /* with a way: as many as the relay joins */
     const char *dest; /* existing folder of this machine, absolute */
     const char *top;  /* name under which the fetched thing is placed in it: one component */
     const char *key;  /* of the stage: the same for the same source and destination, so that the same command resumes */

@@ -52,6 +52,8 @@ void pair_make(struct pair *p, const struct pair_options *options);
 void pair_free(struct pair *p);
 /* A new receive of the whole of src, with the same key as the last; a new send to come. */
 void pair_reset(struct pair *p);
+/* For configurations: as the two planes post. */
+void pair_post(void *arg, void (*fn)(void *data), void *data);
 /* Runs what was posted until cond holds; fails the test when that takes too long. */
 void pair_until(struct pair *p, bool (*cond)(const struct pair *p));
 bool pair_is_ready(const struct pair *p);
