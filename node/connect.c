@@ -1,54 +1,52 @@
-/* Byte streams, the caller's side: the verb pipe-connect. connect_in.c is the side of the pipe's reader.
+/* Byte streams, the caller's side: the verb pipe-connect. connect_carrier.c has the stream itself, connect_in.c is the side of the
+ * pipe's reader.
  *
- * Seek a link to whoever has the pipe bound; have a reception object made; send CONNECT with it; confirm when the answer says
- * that both streams are up; then the port moves the bytes (transfer.h). When the callee cannot connect to us, it is asked once
- * more with the roles of listening and dialling swapped. Of a shared pipe's binders the next one is asked when one is busy. A
- * pipe that nobody has bound is sought again until the program's patience ends.
+ * Seek a link to whoever has the pipe bound, and have the stream joined over it. Of a shared pipe's binders the next one is asked
+ * when one is busy. A pipe that nobody has bound is sought again until the program's patience ends. A stream that lasts, and has
+ * lost what carried it, seeks a link to the same holder again, whichever way that goes.
  *
- * Invariants: (1) one of these is under way: a reach, the timer, a duplex, the question why; (2) while there is a duplex, only
- * its done() frees the caller. */
-#include "connect.h"
-#include "pipes.h"
+ * Invariants: (1) one of these is under way: a reach, the timer, a bridge, a duplex, the question why; (2) while there is a
+ * duplex, only its done() frees the caller. */
+#include "connect_caller.h"
+#include "session.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define SEEK_AGAIN (250 * MILLISECOND)
-#define CONNECT_TIMEOUT ((RECEPTION_DEADLINE_S + 1) * SECOND) /* the callee's program is asked, too */
 
-struct caller {
-    struct caller *next;
-    struct core *core;
-    struct call *call; /* NULL once its program is gone */
-    struct pipe_send_request request;
-    uint64_t began, patience; /* at */
-    struct timer timer;
-    struct pipe_why *asking_why;
-    /* the holder in hand */
-    struct peer *peer;
-    link_no link;
-    bool here;        /* it is this very node */
-    bool swapped;     /* the callee listens */
-    bool asked;       /* CONNECT is not answered yet */
-    bool joined;      /* bytes may flow */
-    struct fault why; /* it refused */
-    struct duplex *duplex;
-    struct node_id busy[ANSWER_HOLDERS_MAX]; /* holders that were */
-    unsigned busy_count;
-};
+/* ---- what both sides tell */
 
-static void seek(void *arg);
-static void start(struct caller *c);
+struct moved connect_moved(const struct duplex *d, struct moved before)
+{
+    uint64_t in = d ? d->bytes_in : 0, out = d ? d->bytes_out : 0;
+    return (struct moved){.in = in > before.in ? in : before.in, .out = out > before.out ? out : before.out};
+}
+
+void connect_show_moved(struct row *row, struct moved moved)
+{
+    row_int(row, "bytes_in", (int64_t)moved.in);
+    row_int(row, "bytes_out", (int64_t)moved.out);
+}
+
+void connect_failed(struct fault *fault, struct moved moved)
+{
+    char text[FAULT_TEXT];
+    snprintf(text, sizeof text, "%.*s; %llu bytes had been sent and %llu received", FAULT_TEXT - 100, fault->text,
+             (unsigned long long)moved.in, (unsigned long long)moved.out);
+    fault_set(fault, (int)fault->code, "%s", text);
+}
 
 /* ---- the end */
 
-static void let_go(struct caller *c)
+void caller_let_go(struct caller *c)
 {
     if (c->peer)
         c->peer->busy--;
     c->peer = NULL;
 }
 
-static void caller_free(struct caller *c)
+void caller_free(struct caller *c)
 {
     struct core *core = c->core;
     struct caller **at = &core->callers;
@@ -58,81 +56,96 @@ static void caller_free(struct caller *c)
     core_cancel(core, &c->timer);
     reach_cancel(core, c);
     ask_cancel(core, c);
+    session_bridge_cancel(core, c);
     pipe_why_cancel(c->asking_why);
-    let_go(c);
+    caller_let_go(c);
     free(c->duplex);
     free(c);
 }
 
-void connect_moved(struct row *row, const struct duplex *d)
-{
-    row_int(row, "bytes_in", d ? (int64_t)d->bytes_in : 0);
-    row_int(row, "bytes_out", d ? (int64_t)d->bytes_out : 0);
-}
-
-void connect_failed(struct fault *fault, const struct duplex *d)
-{
-    char text[FAULT_TEXT];
-    snprintf(text, sizeof text, "%.*s; %llu bytes had been sent and %llu received", FAULT_TEXT - 100, fault->text,
-             (unsigned long long)d->bytes_in, (unsigned long long)d->bytes_out);
-    fault_set(fault, (int)fault->code, "%s", text);
-}
-
-static void summarise(const struct caller *c, const char *kind)
+static struct row *summary(const struct caller *c, const char *kind)
 {
     struct row *row = row_new(kind);
-    connect_moved(row, c->duplex);
+    char label[NAME_MAX_BYTES + 1];
+    connect_show_moved(row, connect_moved(c->duplex, c->moved));
     row_int(row, "elapsed_us", (int64_t)((core_now(c->core) - c->began) / 1000));
-    call_row(c->call, row);
+    if (c->peer && c->route[0]) {
+        peer_label(c->peer, label);
+        row_text(row, "peer", label);
+        row_text(row, "route", c->route);
+    }
+    return row;
 }
 
-static void fail(struct caller *c, const struct fault *fault)
+void caller_fail(struct caller *c, const struct fault *fault)
 {
     struct call *call = c->call;
     struct fault told = *fault;
-    if (c->joined && c->duplex)
-        connect_failed(&told, c->duplex);
-    summarise(c, "summary");
+    if (c->standing || c->joined)
+        connect_failed(&told, connect_moved(c->duplex, c->moved));
+    call_row(call, summary(c, "summary"));
+    carrier_farewell(c);
     caller_free(c);
     call_fail(call, &told);
 }
 
-static void succeed(struct caller *c)
+void caller_succeed(struct caller *c)
 {
     struct call *call = c->call;
-    struct row *row = row_new("done");
-    connect_moved(row, c->duplex);
-    row_int(row, "elapsed_us", (int64_t)((core_now(c->core) - c->began) / 1000));
+    struct row *row = summary(c, "done");
     caller_free(c);
     call_done(call, row);
 }
 
-/* ---- the stream */
+/* ---- what it is told meanwhile */
 
-static struct link *link_of(const struct caller *c)
+/* One more that was taken, or the same again; when they become too many, the latest one is what counts. */
+static void add_route(struct caller *c, const char *route)
 {
-    struct link *link = c->here ? link_here(c->core) : link_find(c->core, c->link);
-    return link || c->here ? link : link_to(c->core, c->peer);
+    size_t n = strlen(c->route), m = strlen(route);
+    if (n >= m && strcmp(c->route + n - m, route) == 0 && (n == m || c->route[n - m - 1] == ' '))
+        return;
+    if (n + m + 3 > sizeof c->route)
+        n = 0;
+    snprintf(c->route + n, sizeof c->route - n, "%s%s", n ? ", " : "", route);
 }
+
+void caller_show(struct caller *c, const char *kind)
+{
+    char label[NAME_MAX_BYTES + 1], route[ROUTE_TEXT] = "direct";
+    const struct link *link = carrier_link(c);
+    struct row *row = row_new(kind);
+    if (link && !c->here)
+        link_route(link, route);
+    add_route(c, route);
+    peer_label(c->peer, label);
+    row_text(row, "pipe", c->request.name);
+    row_text(row, "peer", label);
+    row_text(row, "id", id_text(&c->peer->id).s);
+    row_text(row, "endpoint", link && !c->here && !link->inbound ? link->endpoint.text : NULL);
+    row_text(row, "route", route);
+    call_row(c->call, row);
+}
+
+/* ---- seeking */
 
 static void explained(void *arg, const struct fault *fault)
 {
     struct caller *c = arg;
     c->asking_why = NULL;
-    fail(c, fault);
+    caller_fail(c, fault);
 }
 
-/* Nobody who has it bound was found, or he has it no more: again a little later, while the program is patient. */
-static void not_found(struct caller *c, const struct fault *fault)
+void caller_not_found(struct caller *c, const struct fault *fault)
 {
     if (core_now(c->core) + SEEK_AGAIN <= c->patience) {
-        core_timer(c->core, &c->timer, SEEK_AGAIN);
+        caller_seek_later(c);
         return;
     }
     if (fault->code == ERR_NOT_FOUND)
         c->asking_why = pipe_why(c->core, &c->request, fault, explained, c);
     if (!c->asking_why)
-        fail(c, fault);
+        caller_fail(c, fault);
 }
 
 static bool was_busy(const struct caller *c, const struct node_id *id)
@@ -143,128 +156,11 @@ static bool was_busy(const struct caller *c, const struct node_id *id)
     return false;
 }
 
-/* The stream did not come about, for the reason in c->why. What could still help? */
-static void another_way(struct caller *c)
-{
-    struct fault why = c->why;
-    if (why.code == ERR_UNREACHABLE && !c->swapped) {
-        c->swapped = true;
-        start(c);
-    } else if (why.code == ERR_STATE) {
-        binding_forget(c->core->binding, &c->request.want.pipe, &c->peer->id);
-        let_go(c);
-        not_found(c, &why);
-    } else if (why.code == ERR_FULL && !c->request.want.owned && c->busy_count < ANSWER_HOLDERS_MAX) {
-        c->busy[c->busy_count++] = c->peer->id;
-        let_go(c);
-        seek(c);
-    } else {
-        fail(c, &why);
-    }
-}
-
-static void ended(struct duplex *d)
-{
-    struct caller *c = d->owner;
-    c->core->transfers--;
-    ask_cancel(c->core, c);
-    c->asked = false;
-    if (!c->call) {
-        caller_free(c);
-    } else if (c->joined) {
-        if (d->fault.code)
-            fail(c, &d->fault);
-        else
-            succeed(c);
-    } else {
-        if (!c->why.code)
-            c->why = d->fault;
-        free(c->duplex);
-        c->duplex = NULL;
-        another_way(c);
-    }
-}
-
-static void show_connected(struct caller *c)
-{
-    char label[NAME_MAX_BYTES + 1];
-    const struct link *link = link_of(c);
-    struct row *row = row_new("connected");
-    peer_label(c->peer, label);
-    row_text(row, "pipe", c->request.name);
-    row_text(row, "peer", label);
-    row_text(row, "id", id_text(&c->peer->id).s);
-    row_text(row, "endpoint", link && !c->here && !link->inbound ? link->endpoint.text : NULL);
-    call_row(c->call, row);
-}
-
-static void answered(void *arg, const struct msg *m, const struct fault *fault)
-{
-    struct caller *c = arg;
-    const struct port *port = c->core->port;
-    c->asked = false;
-    if (m) {
-        c->joined = true;
-        show_connected(c);
-        port->duplex_confirm(port->self, c->duplex, &m->connect_ok);
-    } else {
-        c->why = *fault;
-        port->duplex_cancel(port->self, c->duplex, (int)fault->code);
-    }
-}
-
-static void ready(struct duplex *d)
-{
-    struct caller *c = d->owner;
-    struct link *link = link_of(c);
-    struct msg *m = link ? calloc(1, sizeof *m) : NULL;
-    int err = ERR_UNREACHABLE;
-    if (m) {
-        m->type = MSG_CONNECT;
-        m->connect.pipe = c->request.want.pipe;
-        m->connect.reception = d->reception;
-        err = ask(link, m, MSG_CONNECT_OK, CONNECT_TIMEOUT, answered, c);
-    }
-    free(m);
-    c->asked = err == 0;
-    if (err) {
-        char label[NAME_MAX_BYTES + 1];
-        peer_label(c->peer, label);
-        fault_set(&c->why, err, "the link to %s is gone; is it still up?", label);
-        c->swapped = true; /* there is nobody to be asked again */
-        c->core->port->duplex_cancel(c->core->port->self, d, err);
-    }
-}
-
-static void start(struct caller *c)
-{
-    const struct port *port = c->core->port;
-    struct fault fault;
-    c->why = (struct fault){0};
-    c->duplex = calloc(1, sizeof *c->duplex);
-    if (!c->duplex) {
-        fault_set(&fault, ERR_NOMEM, "out of memory");
-        fail(c, &fault);
-        return;
-    }
-    c->duplex->peer = c->peer->id;
-    c->duplex->calling = true;
-    c->duplex->listen = !c->swapped;
-    c->duplex->client = c->call->client;
-    c->duplex->owner = c;
-    c->duplex->ready = ready;
-    c->duplex->done = ended;
-    c->core->transfers++;
-    port->duplex_start(port->self, c->duplex);
-}
-
-/* ---- seeking */
-
 static void all_busy(struct caller *c)
 {
     struct fault busy;
     fault_set(&busy, ERR_FULL, "'%s' is busy: who has it bound is talking to somebody else; try again later", c->request.name);
-    fail(c, &busy);
+    caller_fail(c, &busy);
 }
 
 /* Of the holders that were found, the best one that was not busy. */
@@ -276,41 +172,70 @@ static const struct binding_holder *idle_holder(const struct caller *c, const st
     return NULL;
 }
 
+static void reached(void *arg, const struct reached *r);
+
+/* By just this one, whoever else has it bound. */
+static int reach_holder(struct caller *c, const struct node_id *holder)
+{
+    struct binding_want want = c->request.want;
+    want.owned = true;
+    want.owner = *holder;
+    return reach_pipe(c->core, &want, NULL, reached, c);
+}
+
+/* The holder of a stream may have unbound the pipe since: it is asked all the same how the stream ended. */
+static void not_reached(struct caller *c, const struct fault *fault)
+{
+    struct link *link = c->standing ? link_to(c->core, c->peer) : NULL;
+    if (link)
+        carrier_start(c, link);
+    else if (c->standing)
+        carrier_absent(c, fault);
+    else if (c->busy_count > 0)
+        all_busy(c);
+    else
+        caller_not_found(c, fault);
+}
+
 static void reached(void *arg, const struct reached *r)
 {
     struct caller *c = arg;
     if (!r->link) {
-        if (c->busy_count > 0)
-            all_busy(c);
-        else
-            not_found(c, &r->fault);
-        return;
-    }
-    if (was_busy(c, &r->link->peer->id)) {
+        not_reached(c, &r->fault);
+    } else if (!c->standing && was_busy(c, &r->link->peer->id)) {
         const struct binding_holder *idle = idle_holder(c, r->binding);
-        struct binding_want want = c->request.want;
-        want.owned = true; /* by just this one, for the moment */
-        want.owner = idle ? idle->record.id : want.owner;
-        if (!idle || reach_pipe(c->core, &want, NULL, reached, c) != 0)
+        if (!idle || reach_holder(c, &idle->record.id) != 0)
             all_busy(c);
-        return;
+    } else {
+        caller_let_go(c);
+        c->peer = r->link->peer;
+        c->peer->busy++;
+        carrier_start(c, r->link);
     }
-    c->peer = r->link->peer;
-    c->peer->busy++;
-    c->link = r->link->no;
-    c->here = link_is_here(r->link);
-    c->swapped = false;
-    start(c);
+}
+
+static void no_memory(struct caller *c)
+{
+    struct fault fault;
+    fault_set(&fault, ERR_NOMEM, "out of memory");
+    caller_fail(c, &fault);
+}
+
+void caller_seek(struct caller *c)
+{
+    int err = c->standing ? reach_holder(c, &c->peer->id) : reach_pipe(c->core, &c->request.want, NULL, reached, c);
+    if (err)
+        no_memory(c);
 }
 
 static void seek(void *arg)
 {
-    struct caller *c = arg;
-    if (reach_pipe(c->core, &c->request.want, NULL, reached, c) == 0)
-        return;
-    struct fault fault;
-    fault_set(&fault, ERR_NOMEM, "out of memory");
-    fail(c, &fault);
+    caller_seek(arg);
+}
+
+void caller_seek_later(struct caller *c)
+{
+    core_timer(c->core, &c->timer, SEEK_AGAIN);
 }
 
 /* ---- the call */
@@ -318,19 +243,8 @@ static void seek(void *arg)
 static void caller_cancel(struct call *call, int code)
 {
     struct caller *c = call->work;
-    struct link *link = c->asked ? link_of(c) : NULL;
-    if (link) {
-        struct msg m = {.type = MSG_CANCEL, .cancel = {.request = ask_number(c->core, c)}};
-        link_send(link, &m);
-    }
-    summarise(c, "summary");
-    if (!c->duplex) {
-        caller_free(c);
-        return;
-    }
-    c->call = NULL;
-    ask_cancel(c->core, c);
-    c->core->port->duplex_cancel(c->core->port->self, c->duplex, code); /* ended() frees */
+    call_row(call, summary(c, "summary"));
+    carrier_cancel(c, code);
 }
 
 void verb_pipe_connect(struct call *call, const struct row *row)
@@ -352,21 +266,17 @@ void verb_pipe_connect(struct call *call, const struct row *row)
     c->request = request;
     c->began = core_now(c->core);
     c->patience = c->began + request.wait;
+    core_random(c->core, &c->stream, sizeof c->stream);
     timer_init(&c->timer, seek, c);
     c->next = c->core->callers;
     c->core->callers = c;
     call->work = c;
     call->cancel = caller_cancel;
-    seek(c);
+    caller_seek(c);
 }
 
 void callers_free(struct core *core)
 {
     while (core->callers)
         caller_free(core->callers);
-}
-
-void connects_upgrade(struct core *core, struct peer *peer)
-{
-    (void)core, (void)peer;
 }

@@ -1,5 +1,4 @@
-/* Relays of the simulated world: bridges carry what transfers and byte streams move, while both their ends reach the relay. And
- * resources behind byte streams. */
+/* Relays of the simulated world: bridges carry what transfers and byte streams move, while both their ends reach the relay. */
 #include "world_internal.h"
 
 #include <assert.h>
@@ -134,16 +133,4 @@ void bridges_end(struct sim_node *node)
         node->bridges = s->next;
         free(s);
     }
-}
-
-/* ---- resources */
-
-void sim_resource_open(void *self, struct resource *r)
-{
-    (void)self, (void)r;
-}
-
-void sim_resource_close(void *self, struct resource *r)
-{
-    (void)self, (void)r;
 }

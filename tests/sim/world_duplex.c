@@ -1,5 +1,6 @@
-/* Byte streams of the simulated world: a caller's and a callee's duplex that have found each other, and the queues of the two
- * programs at their ends. What one writes the other has a little later; a cut, a crash or a cancel ends both.
+/* Byte streams of the simulated world: a caller's and a callee's duplex that have found each other, directly or through a bridge,
+ * and the queues of the two programs (or of a resource) at their ends. What one writes the other has a little later; a cut, a crash
+ * or a cancel ends both, or parks those that last.
  *
  * A duplex has at most one event on its way: before it is up that of its setting up, then (the caller's) that of moving bytes,
  * at last that of its end. What goes wrong meanwhile is only noted. */
@@ -12,6 +13,15 @@
 #define MOVE_BYTES 65536 /* in one step, each way */
 #define MOVE_EVERY WORLD_DELAY
 #define SETTING_UP (4 * WORLD_DELAY)
+#define WATCH_EVERY (100 * MILLISECOND) /* a bridge that is gone is noticed without a byte to move */
+
+/* What is left of one that lasts, without connections. */
+struct sim_kept {
+    struct sim_kept *next; /* of the node's */
+    struct tag name;
+    uint64_t in, out;
+    bool ended;
+};
 
 struct sim_duplex {
     struct sim_duplex *next; /* of the node's */
@@ -21,6 +31,8 @@ struct sim_duplex {
     bool pending;             /* its event is on the way */
     bool go;                  /* the core has said so */
     bool ended;               /* what its program wrote has all arrived, and so has its end */
+    bool begun;               /* bytes may have been moved, now or earlier */
+    bool discard;             /* it is not to be kept */
 };
 
 /* ---- queues */
@@ -37,7 +49,51 @@ static void queue_add(struct sim_queue *q, const uint8_t *bytes, size_t n)
 /* What the program at this end may still be sent from, or to; NULL when it is gone. */
 static struct program *program_of(const struct sim_duplex *s)
 {
-    return program_find(s->node, s->d->client);
+    return s->d->resource ? resource_program(s->d->resource) : program_find(s->node, s->d->client);
+}
+
+/* ---- what is kept */
+
+static struct sim_kept **kept_at(struct sim_node *node, const struct tag *name)
+{
+    struct sim_kept **at = &node->kept;
+    while (*at && !tag_equal(&(*at)->name, name))
+        at = &(*at)->next;
+    return at;
+}
+
+static void park(struct sim_duplex *s)
+{
+    struct sim_kept *kept = calloc(1, sizeof *kept);
+    assert(kept);
+    *kept = (struct sim_kept){.next = s->node->kept, .name = s->d->stream, .ended = s->ended};
+    kept->in = s->d->bytes_in;
+    kept->out = s->d->bytes_out;
+    s->node->kept = kept;
+    s->d->parked = true;
+}
+
+void sim_duplex_drop(void *self, const struct tag *stream)
+{
+    struct sim_kept **at = kept_at(self, stream), *kept = *at;
+    if (!kept)
+        return;
+    *at = kept->next;
+    free(kept);
+}
+
+static void take_up(struct sim_duplex *s)
+{
+    const struct sim_kept *kept = *kept_at(s->node, &s->d->stream);
+    if (!kept) {
+        fault_set(&s->d->fault, ERR_NOT_FOUND, "nothing is kept of this stream");
+        return;
+    }
+    s->begun = true;
+    s->ended = kept->ended;
+    s->d->bytes_in = kept->in;
+    s->d->bytes_out = kept->out;
+    sim_duplex_drop(s->node, &s->d->stream);
 }
 
 /* ---- ends */
@@ -60,6 +116,8 @@ static void forget(struct sim_duplex *s)
     *at = s->next;
     if (s->other)
         s->other->other = NULL;
+    if (s->d->calling && s->d->way.addr_count > 0)
+        bridge_unused(s->node->world, &s->d->way);
     s->d->port_data = NULL;
     free(s);
 }
@@ -68,6 +126,8 @@ static void is_done(void *data)
 {
     struct sim_duplex *s = data;
     struct duplex *d = s->d;
+    if (d->lasting && s->begun && d->fault.code && !s->discard)
+        park(s);
     forget(s);
     d->done(d);
 }
@@ -87,6 +147,17 @@ static void other_fails(struct sim_duplex *s)
         fails(s->other, ERR_UNREACHABLE, "the connection to the other side was lost");
 }
 
+/* ---- ways */
+
+static bool way_is_open(const struct sim_duplex *caller, const struct sim_duplex *callee)
+{
+    struct world *w = caller->node->world;
+    const struct relay_way *way = &caller->d->way, *other = &callee->d->reception.way;
+    if (way->addr_count > 0)
+        return bridge_carries(w, way, other, caller->node->number, callee->node->number);
+    return other->addr_count == 0 && !world_is_cut(w, caller->node->number, callee->node->number);
+}
+
 /* ---- bytes */
 
 static void move_way(struct sim_duplex *from, struct sim_duplex *to)
@@ -103,6 +174,22 @@ static void move_way(struct sim_duplex *from, struct sim_duplex *to)
     to->d->bytes_out += n;
     from->ended = q->ended && q->at == q->n;
     reader->in.ended = from->ended;
+    if (from->d->calling ? from->d->way.addr_count > 0 : to->d->way.addr_count > 0)
+        bridge_moved(from->node->world, from->d->calling ? &from->d->way : &to->d->way, n);
+    if (to->d->resource)
+        resource_serve(to->d->resource);
+}
+
+/* A resource has come to its end: it may have failed, which then ends the stream. */
+static bool is_ruined(struct sim_duplex *s)
+{
+    struct fault why;
+    if (!s->d->resource || !s->ended || resource_fate(s->d->resource, &why) == 0)
+        return false;
+    s->discard = s->other->discard = true;
+    fails(s->other, (int)why.code, why.text);
+    fails(s, (int)why.code, why.text);
+    return true;
 }
 
 static bool has_to_move(const struct sim_duplex *from, const struct sim_duplex *to)
@@ -119,7 +206,7 @@ static void move(void *data)
         is_done(a);
         return;
     }
-    if (!b || world_is_cut(a->node->world, a->node->number, b->node->number)) {
+    if (!b || !way_is_open(a, b)) {
         other_fails(a);
         fails(a, ERR_UNREACHABLE, "the connection to the other side was lost");
         return;
@@ -128,11 +215,15 @@ static void move(void *data)
         move_way(a, b);
         move_way(b, a);
     }
+    if (is_ruined(b))
+        return;
     if (a->ended && b->ended) {
         later(a, WORLD_DELAY, is_done);
         later(b, WORLD_DELAY, is_done);
     } else if (has_to_move(a, b) || has_to_move(b, a)) {
         later(a, MOVE_EVERY, move);
+    } else if (a->d->way.addr_count > 0) {
+        later(a, WATCH_EVERY, move);
     }
 }
 
@@ -147,7 +238,7 @@ static void kick(struct sim_duplex *s)
 static void kick_program(struct program *p)
 {
     for (struct sim_duplex *s = p->node->duplexes; s; s = s->next)
-        if (s->d->client == p->client)
+        if (s->d->client == p->client && !s->d->resource)
             kick(s);
 }
 
@@ -196,7 +287,7 @@ static struct sim_duplex *caller_of(struct sim_node *node, const struct duplex *
         for (struct sim_duplex *s = w->nodes[i]->duplexes; s; s = s->next)
             if (s->d->calling && tag_equal(&s->d->reception.id, &d->reception.id) && !s->d->fault.code &&
                 memcmp(s->d->reception.key, d->reception.key, sizeof d->reception.key) == 0 &&
-                id_equal(&s->d->peer, &node->identity.id) && !world_is_cut(w, node->number, i))
+                id_equal(&s->d->peer, &node->identity.id))
                 return s;
     return NULL;
 }
@@ -215,7 +306,8 @@ static void is_connected(void *data)
 {
     struct sim_duplex *s = data, *caller = caller_of(s->node, s->d);
     s->pending = false;
-    if (!s->d->fault.code && (!caller || caller->other || (s->d->reception.addr_count > 0 && caller->node->closed)))
+    if (!s->d->fault.code &&
+        (!caller || caller->other || !way_is_open(caller, s) || (s->d->reception.addr_count > 0 && caller->node->closed)))
         fault_set(&s->d->fault, ERR_UNREACHABLE, "the reception object cannot be reached");
     if (s->d->fault.code) {
         is_done(s);
@@ -235,9 +327,11 @@ void sim_duplex_start(void *self, struct duplex *d)
 {
     struct sim_node *node = self;
     struct sim_duplex *s = duplex_new(node, d);
+    if (d->again)
+        take_up(s);
     if (!d->calling) {
         d->answer.streams = DUPLEX_STREAMS;
-        d->answer.addr_count = d->reception.addr_count == 0;
+        d->answer.addr_count = d->reception.addr_count == 0 && d->reception.way.addr_count == 0;
         d->answer.addr[0] = address_of(node);
         later(s, SETTING_UP, is_connected);
         return;
@@ -249,7 +343,8 @@ void sim_duplex_start(void *self, struct duplex *d)
     d->reception.streams = DUPLEX_STREAMS;
     d->reception.limit = INT64_MAX;
     d->reception.deadline_s = RECEPTION_DEADLINE_S;
-    d->reception.addr_count = d->listen;
+    d->reception.way = d->other;
+    d->reception.addr_count = d->listen && d->way.addr_count == 0;
     d->reception.addr[0] = address_of(node);
     later(s, WORLD_DELAY / 10, is_ready);
 }
@@ -259,7 +354,7 @@ static void go(struct duplex *d)
     struct sim_duplex *s = d->port_data;
     if (!s || d->fault.code)
         return;
-    s->go = true;
+    s->go = s->begun = true;
     if (!s->other)
         fails(s, ERR_UNREACHABLE, "the connection to the other side was lost");
     else
@@ -291,6 +386,7 @@ void sim_duplex_cancel(void *self, struct duplex *d, int code)
     (void)self;
     if (!s)
         return;
+    s->discard |= code != ERR_CHANGED;
     other_fails(s);
     fails(s, code, "stopped");
 }
@@ -301,9 +397,7 @@ void duplexes_end(struct sim_node *node)
         other_fails(node->duplexes);
         forget(node->duplexes);
     }
-}
-
-void sim_duplex_drop(void *self, const struct tag *stream)
-{
-    (void)self, (void)stream;
+    resources_end(node);
+    while (node->kept)
+        sim_duplex_drop(node, &node->kept->name);
 }

@@ -81,6 +81,8 @@ struct sim_node {
     struct sim_bridge *bridges; /* of a relay */
     struct sim_stage *stages;   /* its disk: what has come of interrupted receives; crashes leave it */
     struct sim_duplex *duplexes;
+    struct sim_resource *resources;
+    struct sim_kept *kept;       /* streams that last, without connections */
     struct share_row shares[16]; /* its database */
     size_t share_count;
     struct peer_row *peers;
@@ -137,10 +139,16 @@ bool bridge_carries(struct world *w, const struct relay_way *a, const struct rel
 void bridge_moved(struct world *w, const struct relay_way *way, uint64_t n); /* counts; may end it by its limit */
 void bridge_unused(struct world *w, const struct relay_way *way);            /* whoever used it has ended */
 void bridges_end(struct sim_node *node);
-void sim_resource_open(void *self, struct resource *r);
-void sim_resource_close(void *self, struct resource *r);
 int sim_bridge_open(void *self, struct bridge *b);
 void sim_bridge_close(void *self, struct bridge *b, int code);
+/* Resources (world_resource.c): "tcp:" ones echo what comes, of others their target is what they say, and all that they do.
+ * One whose target has "missing" in it cannot be opened, one with "failing" fails after its last byte. */
+void sim_resource_open(void *self, struct resource *r);
+void sim_resource_close(void *self, struct resource *r);
+struct program *resource_program(struct resource *r);           /* what stands at its end of a stream */
+void resource_serve(struct resource *r);                        /* something has come for it */
+int resource_fate(const struct resource *r, struct fault *why); /* once its end has been read */
+void resources_end(struct sim_node *node);
 /* Programs: a row arrives from one, or goes to one; the node's end is theirs. */
 struct program *program_find(struct sim_node *node, uint64_t client); /* NULL: it is gone */
 void program_arrived(struct sim_node *node, const struct event *e);
