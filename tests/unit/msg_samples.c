@@ -94,9 +94,12 @@ static void answer(struct msg *m)
     struct pipe_holder *h = m->answer.holder;
     answer_no(m);
     m->answer.holder_count = 2;
-    h[0] = (struct pipe_holder){.incarnation = 1700000000, .life_s = 60, .endpoint_count = 2};
+    h[0] = (struct pipe_holder){.incarnation = 1700000000, .life_s = 60, .endpoint_count = 3};
     h[0].endpoint[0] = (struct endpoint){TRANSPORT_TCP, "tcp://192.168.1.4:49160", "eth0", 0};
     h[0].endpoint[1] = (struct endpoint){TRANSPORT_IPC, "ipc:///run/weft/node", "", UINT64_MAX};
+    struct node_id relay;
+    id_fill(&relay, 1);
+    endpoint_set_relay(&h[0].endpoint[2], &relay);
     record_fill(&h[0].record, "record");
     h[1] = (struct pipe_holder){.rank = 200, .incarnation = INT64_MAX, .life_s = 3600};
     record_fill(&h[1].record, "other");
