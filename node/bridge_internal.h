@@ -33,6 +33,7 @@ struct joint {
     enum { REST, QUEUED, WAITING } turn;
     struct span *span;
     uint8_t used; /* bit per way: it has been dialled */
+    bool broken;  /* a socket was lost before its time */
     struct conn *end[2];
     struct pump pump[2]; /* [0] from end[0] to end[1], [1] back */
 };

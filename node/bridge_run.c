@@ -168,13 +168,18 @@ static enum pump_fault joint_pump(struct joint *j, unsigned way, uint64_t now)
     return fault;
 }
 
-/* A socket broke. That is an end in order when its other direction had ended: who closes does not wait for the last words. */
-static void joint_broke(struct joint *j, bool in_order)
+/* What a socket that broke had said before goes on to the other one; what was on its way to it is void. That is an end in
+ * order when the other one had ended: who closes does not wait for the last words. */
+static void socket_broke(struct joint *j, unsigned way, enum pump_fault fault)
 {
-    if (in_order)
-        joint_end(j, 0, NULL);
-    else
-        joint_end(j, ERR_UNREACHABLE, "a stream of this bridge broke");
+    struct pipe_pool *pool = &j->span->bridges->pool;
+    struct pump *out = fault == PUMP_SOURCE ? &j->pump[way] : &j->pump[1 - way]; /* from that socket */
+    struct pump *in = fault == PUMP_SOURCE ? &j->pump[1 - way] : &j->pump[way];
+
+    j->broken |= !(fault == PUMP_SOURCE ? in : out)->ended;
+    if (fault == PUMP_SOURCE)
+        out->ended = true;
+    pump_cut(in, pool);
 }
 
 static bool joint_ready(const struct joint *j)
@@ -201,16 +206,16 @@ static void joint_run(struct joint *j, uint64_t now)
     struct bridges *bridges = j->span->bridges;
 
     for (unsigned way = 0; way < 2; way++) {
-        const struct pump *back = &j->pump[1 - way];
-        switch (joint_pump(j, way, now)) {
-        case PUMP_SOURCE: joint_broke(j, back->ended); return;
-        case PUMP_SINK: joint_broke(j, back->ended); return;
-        case PUMP_PIPE: bridges->retry = now + PIPES_PAUSE; return;
-        case PUMP_OK: break;
+        enum pump_fault fault = joint_pump(j, way, now);
+        if (fault == PUMP_PIPE) {
+            bridges->retry = now + PIPES_PAUSE;
+            return;
         }
+        if (fault != PUMP_OK)
+            socket_broke(j, way, fault);
     }
     if (j->pump[0].shut && j->pump[1].shut)
-        joint_end(j, 0, NULL);
+        joint_end(j, j->broken ? ERR_UNREACHABLE : 0, "a stream of this bridge broke");
     else
         joint_again(j, now);
 }

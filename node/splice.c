@@ -63,6 +63,12 @@ void pump_fini(struct pump *p, struct pipe_pool *pool)
     p->held = 0;
 }
 
+void pump_cut(struct pump *p, struct pipe_pool *pool)
+{
+    p->ended = p->shut = true;
+    pump_fini(p, pool);
+}
+
 static bool may_draw(const struct pump *p, const struct side *from)
 {
     return from->readable && !p->ended && !p->clogged && p->held < PIPE_BYTES;

@@ -37,7 +37,8 @@ struct pump {
 };
 
 void pump_init(struct pump *p);
-/* Drops what it holds. */
+/* Drops what it holds. A pump that was cut off moves nothing any more. */
+void pump_cut(struct pump *p, struct pipe_pool *pool);
 void pump_fini(struct pump *p, struct pipe_pool *pool);
 
 enum pump_fault {
