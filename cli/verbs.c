@@ -56,8 +56,7 @@ static const struct option trust[] = {
 };
 
 static const struct option share[] = {
-    {"as", "NAME", "The share's name; default: the last part of PATH. A TARGET that is no path needs one", COMPLETE_NOTHING, 0,
-     false},
+    {"as", "NAME", "The share's name; default: the last part of PATH; a TARGET needs one", COMPLETE_NOTHING, 0, false},
     {"to", "PEER,...", "Only these peers may read it; default: every trusted peer", COMPLETE_PEER, 0, true},
     {"public", NULL, "Anyone on the network may read it, trusted or not", COMPLETE_NOTHING, 0, false},
     {"writable", NULL, "Those who may read it may also change it", COMPLETE_NOTHING, 0, false},
@@ -134,8 +133,7 @@ static const struct verb verbs[] = {
     {"join", "[TICKET]", 0, 1, "use a ticket", none, COMPLETE_NOTHING, cli_verb_join},
     {"trust", "PEER", 1, 1, "trust a peer whose fingerprint was compared", trust, COMPLETE_PEER, cli_verb_trust},
     {"untrust", "PEER", 1, 1, "trust a peer no longer", none, COMPLETE_PEER, cli_verb_untrust},
-    {"share", "PATH|TARGET", 1, 1, "offer a file, a folder, a service, a web page or a command's output", share, COMPLETE_FILE,
-     cli_verb_share},
+    {"share", "PATH|TARGET", 1, 1, "offer a file, a folder or a service", share, COMPLETE_FILE, cli_verb_share},
     {"unshare", "NAME", 1, 1, "offer it no longer", dry_run, COMPLETE_SHARE, cli_verb_unshare},
     {"ls", "[PEER[:SHARE[/PATH]]]", 0, 1, "list peers, shares and files", ls, COMPLETE_SOURCE, cli_verb_ls},
     {"get", "PEER:SHARE[/PATH]... [DEST]", 1, MANY, "fetch files and folders", get, COMPLETE_SOURCE, cli_verb_get},

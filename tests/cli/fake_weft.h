@@ -35,13 +35,13 @@ struct fake {
         int accepted, refused;
         uint64_t moved[2];
         /* connect, in any number of threads: */
-        const char *route;           /* which way it goes; NULL: nothing is said of it */
-        const char *stream;          /* what comes from there, before it ends with `code` */
-        bool echoes;                 /* what is sent comes back, in capitals; then `code` */
-        void (*during)(void *arg);   /* is called when the stream is up */
-        void *arg;                   /* for during */
-        bool raises;                 /* does not end until it is cancelled, and raises SIGINT for it */
-        int connects, open, most_up; /* begun so far; up now; up at once */
+        const char *route;                   /* which way it goes; NULL: nothing is said of it */
+        const char *stream;                  /* what comes from there, before it ends with `code` */
+        bool echoes;                         /* what is sent comes back, in capitals; then `code` */
+        void (*during)(void *arg);           /* is called when the stream is up */
+        void *arg;                           /* for during */
+        bool raises;                         /* does not end until it is cancelled, and raises SIGINT for it */
+        _Atomic int connects, open, most_up; /* begun so far; up now; up at once */
     } pipe;
     struct weft_options started; /* what a node was started with */
     int status;

@@ -151,8 +151,9 @@ static void fish_completes(void **state)
         " complete -C \"weft pipe ls --r\"; complete -C \"weft pipe listen --rank=1 --o\"; complete -C \"weft ping b\"'",
         out, sizeof out);
     if (*out)
-        assert_string_equal(out, "share\toffer a file or a folder\nfish\nresolve\tfind out who has a pipe bound, and where\n"
-                                 "--once\tEnd when the first sender has sent all\nbob\n");
+        assert_string_equal(
+            out, "share\toffer a file, a folder or a service\nfish\nresolve\tfind out who has a pipe bound, and where\n"
+                 "--once\tEnd when the first sender has sent all\nbob\n");
 }
 
 int main(void)

@@ -172,9 +172,9 @@ static void a_port_leads_to_the_pipe(void **state)
     assert_comes(fd, " THERE");
     assert_over(fd);
     assert_line(s, "11 B sent, 11 B received in ");
-    assert_string_equal(s->fake->pipe.name, "bob:ssh");
     kill(getpid(), SIGINT);
     assert_ends(s, 130);
+    assert_string_equal(s->fake->pipe.name, "bob:ssh");
 }
 
 static void the_far_end_may_end_first(void **state)
@@ -315,9 +315,12 @@ static void events_are_json(void **state)
     assert_over(fd);
     assert_line(s, "{\"event\":\"connected\",\"from\":\"127.0.0.1:");
     assert_line(s, "\"bytes_in\":0,\"bytes_out\":0,\"elapsed_us\":");
+    kill(getpid(), SIGINT);
+    assert_ends(s, 130);
     s->fake->pipe.code = ERR_TIMEOUT;
     s->fake->pipe.echoes = false;
     s->fake->pipe.text = "nobody \"answers\"";
+    start(s, "--json");
     assert_broken(dial(s));
     assert_line(s, "{\"event\":\"connected\",\"from\":\"127.0.0.1:");
     assert_line(s, "\"route\":\"relay:hub\",\"error\":\"timeout\",\"text\":\"nobody \\\"answers\\\"\"}");
