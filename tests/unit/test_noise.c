@@ -160,6 +160,31 @@ static void published_vector_holds(void **state)
     assert_int_equal(v.at, v.n);
 }
 
+/* What node/PROTOCOL.md shows, made by another implementation. */
+static void the_example_of_the_protocol_holds(void **state)
+{
+    (void)state;
+    enum { PROLOGUE = 12 + NODE_ID_BYTES + TAG_BYTES + NODE_ID_BYTES };
+    struct vector v = {.n = golden_load("noise/session.hex", v.bytes, sizeof v.bytes)};
+    struct two t = {.alices = {.prologue = taken(&v, PROLOGUE), .prologue_n = PROLOGUE}};
+    uint8_t seed[SEED_BYTES], sealed[6 + NOISE_TAG_BYTES];
+    t.bobs = t.alices;
+    memset(t.alices.ephemeral, 0x0a, sizeof t.alices.ephemeral);
+    memset(t.bobs.ephemeral, 0x0b, sizeof t.bobs.ephemeral);
+    identity_from_seed(memset(seed, 2, sizeof seed), &t.alice);
+    identity_from_seed(memset(seed, 1, sizeof seed), &t.bob);
+    assert_int_equal(start(&t), 0);
+    assert_memory_equal(t.first, taken(&v, sizeof t.first), sizeof t.first);
+    assert_int_equal(accept(&t), 0);
+    assert_memory_equal(t.second, taken(&v, sizeof t.second), sizeof t.second);
+    assert_int_equal(finish(&t), 0);
+    assert_int_equal(noise_seal(&t.a, "\0hello", 6, sealed), 0);
+    assert_memory_equal(sealed, taken(&v, sizeof sealed), sizeof sealed);
+    assert_int_equal(noise_seal(&t.b, "\0hello", 6, sealed), 0);
+    assert_memory_equal(sealed, taken(&v, sizeof sealed), sizeof sealed);
+    assert_int_equal(v.at, v.n);
+}
+
 static void what_is_sealed_opens_and_both_know_whom_they_met(void **state)
 {
     (void)state;
@@ -415,6 +440,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(published_vector_holds),
+        cmocka_unit_test(the_example_of_the_protocol_holds),
         cmocka_unit_test(what_is_sealed_opens_and_both_know_whom_they_met),
         cmocka_unit_test(p42_every_changed_bit_of_the_handshake_is_refused),
         cmocka_unit_test(p42_every_changed_bit_of_a_message_ends_the_channel),
