@@ -3,8 +3,7 @@
  *
  * Whatever a relay does, what is asked through it is answered truly or not at all, and the next relay is taken. What one end of
  * a session finds in its bytes: tests/unit/test_session.c. What clients can do to a relay: test_hostile_relay_clients.c. */
-#include "session_internal.h"
-#include "world.h"
+#include "relayed_world.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,87 +12,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-enum { ANNA, HUGO, SARA, RITA };
-
-/* ---- who is there */
-
-static struct row *request(const char *verb, const char *key, const char *value)
-{
-    struct row *row = row_new(verb);
-    assert_non_null(row);
-    if (key)
-        row_text(row, key, value);
-    return row;
-}
-
-static void run(struct world *w, uint64_t ns)
-{
-    world_run(w, world_now(w) + ns);
-}
-
-static void trust(struct world *w, size_t a, size_t b)
-{
-    assert_true(world_call(w, a, request("trust", "peer", id_text(world_id(w, b)).s))->done);
-    assert_true(world_call(w, b, request("trust", "peer", id_text(world_id(w, a)).s))->done);
-}
-
-/* Hugo offers a folder at the relays. */
-static void offer(struct world *w, const char *name, size_t relays)
-{
-    struct share_row row = {.kind = RESOURCE_DIR, .is_public = true, .via_count = (uint8_t)relays};
-    snprintf(row.name, sizeof row.name, "%s", name);
-    strcpy(row.path, "/srv/open");
-    for (size_t i = 0; i < relays; i++)
-        row.via[i] = *world_id(w, SARA + i);
-    assert_int_equal(share_put(world_core(w, HUGO), &row, NULL), 0);
-    reservations_changed(world_core(w, HUGO));
-}
-
-static struct world *relayed_world(uint64_t seed, size_t relays)
-{
-    static const char *const names[] = {"anna", "hugo", "sara", "rita"};
-    struct world *w = world_new(seed);
-    for (size_t i = 0; i < 2 + relays; i++) {
-        world_add(w, names[i]);
-        world_roles(w, i, i >= SARA ? ROLE_RELAY : 0);
-        world_firewall(w, i, i < SARA);
-        world_start(w, i);
-    }
-    world_cut(w, ANNA, HUGO, true);
-    run(w, 2 * SECOND);
-    trust(w, ANNA, HUGO);
-    for (size_t i = SARA; i < 2 + relays; i++) {
-        trust(w, ANNA, i);
-        trust(w, HUGO, i);
-    }
-    offer(w, "docs", relays);
-    run(w, 2 * SECOND);
-    return w;
-}
-
-static const struct answer *ping(struct world *w)
-{
-    return world_call(w, ANNA, request("ping", "peer", "hugo"));
-}
-
-static struct relayed *relayed_at(struct world *w, size_t node)
-{
-    return world_core(w, node)->relayed;
-}
-
-static size_t sessions_at(struct world *w, size_t node)
-{
-    size_t n = 0;
-    for (const struct session *s = relayed_at(w, node) ? relayed_at(w, node)->sessions : NULL; s; s = s->next)
-        n += s->state.now == SESSION_OPEN && s->link;
-    return n;
-}
-
-static uint64_t broken_at(struct world *w, size_t node)
-{
-    return relayed_at(w, node) ? relayed_at(w, node)->broken : 0;
-}
 
 static void it_works_through_a_relay(void **state)
 {
