@@ -140,7 +140,7 @@ static void bridge_ok(struct relay_bridge *rb, const struct relay_line *line, ui
 static struct relay_session *session_of(struct relay_line *line, uint64_t number)
 {
     struct relay_session *s = relay_session_find(line->client->relay, number);
-    return s && s->state.now == SESSION_OPEN && relay_end_at(s, line) ? s : NULL;
+    return s && s->state.now == RELAY_OPEN && relay_end_at(s, line) ? s : NULL;
 }
 
 void relay_on_bridge(struct relay_line *line, const struct msg *m)

@@ -118,12 +118,12 @@ struct relay_session {
     struct relay_end end[END_COUNT];
 };
 
-enum session_state {
-    SESSION_WANTED, /* no NEXT of its holder has taken it yet */
-    SESSION_ASKED,  /* its holder has been asked */
-    SESSION_OPEN,
-    SESSION_ENDING, /* for an end that has not been told yet */
-    SESSION_STATES
+enum relay_session_state {
+    RELAY_WANTED, /* no NEXT of its holder has taken it yet */
+    RELAY_ASKED,  /* its holder has been asked */
+    RELAY_OPEN,
+    RELAY_ENDING, /* for an end that has not been told yet */
+    RELAY_SESSION_STATES
 };
 
 void relay_on_use(struct relay_line *line, const struct msg *m);

@@ -17,10 +17,10 @@ _Static_assert(RELAY_WINDOW + BACKLOG_HEAD * (RELAY_WINDOW / SEALED_MIN + 1) + B
                "a window of the smallest pieces, and a last word, must fit");
 
 static const char *const session_names[] = {"wanted", "asked", "open", "ending"};
-static const uint32_t session_moves[] = {STATE_BIT(SESSION_ASKED) | STATE_BIT(SESSION_ENDING),
-                                         STATE_BIT(SESSION_OPEN) | STATE_BIT(SESSION_ENDING), STATE_BIT(SESSION_ENDING), 0};
+static const uint32_t session_moves[] = {STATE_BIT(RELAY_ASKED) | STATE_BIT(RELAY_ENDING),
+                                         STATE_BIT(RELAY_OPEN) | STATE_BIT(RELAY_ENDING), STATE_BIT(RELAY_ENDING), 0};
 static const struct state_table session_table = {
-    .what = "relay-session", .names = session_names, .allowed = session_moves, .count = SESSION_STATES};
+    .what = "relay-session", .names = session_names, .allowed = session_moves, .count = RELAY_SESSION_STATES};
 
 /* ---- finding */
 
@@ -78,7 +78,7 @@ static struct relay_session *session_new(struct relay_line *user, struct relay_l
     s->request = m->request;
     s->handle = m->use.handle;
     s->strange = !user->client->peer->trusted;
-    state_init(&s->state, &session_table, SESSION_WANTED);
+    state_init(&s->state, &session_table, RELAY_WANTED);
     timer_init(&s->timer, expired, s);
     end_join(s, END_USER, user);
     end_join(s, END_HOLDER, holder);
@@ -161,15 +161,15 @@ static void refuse_use(struct relay_session *s, int code, const char *text)
 void relay_session_end(struct relay_session *s, int code, const char *text)
 {
     struct relay_end *holder = &s->end[END_HOLDER];
-    if (s->state.now == SESSION_ENDING)
+    if (s->state.now == RELAY_ENDING)
         return;
     log_write(s->relay->core->log, LOG_DEBUG, "relay", "session %llu ends: %s%s%s", (unsigned long long)s->number,
               err_text(code), *text ? ", " : "", text);
     if (s->request)
         refuse_use(s, code, text);
-    if (s->state.now == SESSION_WANTED && holder->line)
+    if (s->state.now == RELAY_WANTED && holder->line)
         leave(holder); /* it never knew */
-    state_move(&s->state, SESSION_ENDING, s->relay->core->log);
+    state_move(&s->state, RELAY_ENDING, s->relay->core->log);
     core_timer(s->relay->core, &s->timer, RELAY_ACCEPT);
     for (size_t i = 0; i < END_COUNT; i++)
         if (s->end[i].line)
@@ -199,8 +199,8 @@ static void expired(void *arg)
 {
     struct relay_session *s = arg;
     switch (s->state.now) {
-    case SESSION_OPEN: check_idle(s); break;
-    case SESSION_ENDING: session_drop(s); break;
+    case RELAY_OPEN: check_idle(s); break;
+    case RELAY_ENDING: session_drop(s); break;
     default: relay_session_end(s, ERR_TIMEOUT, "its holder does not answer; try again later"); break;
     }
 }
@@ -220,7 +220,7 @@ void relay_sessions_withdraw(struct relay_client *holder, const struct tag *hand
 static void end_left(struct relay_end *end, int code, const char *text)
 {
     struct relay_session *s = end->session;
-    bool over = s->state.now == SESSION_ENDING;
+    bool over = s->state.now == RELAY_ENDING;
     leave(end);
     if (over)
         settle(s);
@@ -310,7 +310,7 @@ void relay_on_use(struct relay_line *line, const struct msg *m)
 
 void relay_session_asked(struct relay_session *s)
 {
-    state_move(&s->state, SESSION_ASKED, s->relay->core->log);
+    state_move(&s->state, RELAY_ASKED, s->relay->core->log);
 }
 
 /* ---- parts */
@@ -341,7 +341,7 @@ static void on_accept(struct relay_end *end, const struct relay_part *part)
 {
     struct relay_session *s = end->session;
     struct core *core = s->relay->core;
-    if (s->state.now != SESSION_ASKED || end != &s->end[END_HOLDER]) {
+    if (s->state.now != RELAY_ASKED || end != &s->end[END_HOLDER]) {
         broken(end, ERR_STATE, "an ACCEPT that nobody waits for");
         return;
     }
@@ -352,14 +352,14 @@ static void on_accept(struct relay_end *end, const struct relay_part *part)
     }
     s->request = 0;
     s->data_at = core_now(core);
-    state_move(&s->state, SESSION_OPEN, core->log);
+    state_move(&s->state, RELAY_OPEN, core->log);
     core_timer(core, &s->timer, RELAY_IDLE);
 }
 
 /* What a part of DATA has wrong with it, or NULL. */
 static const char *wrong_data(const struct relay_end *end, const struct relay_part *part, int *code)
 {
-    *code = end->session->state.now == SESSION_OPEN ? ERR_MALFORMED : ERR_STATE;
+    *code = end->session->state.now == RELAY_OPEN ? ERR_MALFORMED : ERR_STATE;
     if (*code == ERR_STATE)
         return "DATA in a session that is not open";
     if (part->len > 0 && part->len < SEALED_MIN)

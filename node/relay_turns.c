@@ -47,7 +47,7 @@ static bool has_text_only(const struct relay_end *end)
 
 static bool has_news(const struct relay_end *end)
 {
-    bool credit = end->session->state.now == SESSION_OPEN && relay_allowance(end) > end->allowed;
+    bool credit = end->session->state.now == RELAY_OPEN && relay_allowance(end) > end->allowed;
     return end->closing || end->waiting.count > 0 || credit;
 }
 
@@ -85,7 +85,7 @@ static void next_part(const struct relay_end *end, struct relay_part *part)
     *part = (struct relay_part){.session = end->session->number};
     if (has_text_only(end))
         close_part(end, part);
-    else if (end->session->state.now == SESSION_WANTED)
+    else if (end->session->state.now == RELAY_WANTED)
         use_part(end, part);
     else
         data_part(end, part);

@@ -56,7 +56,7 @@ static void the_front_is_used_again(void **state)
     assert_null(b.bytes);
 }
 
-static void s46_it_holds_so_much_and_no_more(void **state)
+static void p45_it_holds_so_much_and_no_more(void **state)
 {
     (void)state;
     struct backlog b = {.bytes = NULL};
@@ -79,6 +79,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(pieces_come_out_as_they_went_in),
                                        cmocka_unit_test(the_front_is_used_again),
-                                       cmocka_unit_test(s46_it_holds_so_much_and_no_more)};
+                                       cmocka_unit_test(p45_it_holds_so_much_and_no_more)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
