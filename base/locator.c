@@ -47,7 +47,8 @@ static bool host_valid(const char *host, bool bracketed)
     struct in6_addr v6;
     if (bracketed)
         return inet_pton(AF_INET6, host, &v6) == 1;
-    return host[0] != '\0' && host[0] != '-' && host[strspn(host, LETTERS DIGITS "-._")] == '\0';
+    size_t n = strlen(host);
+    return n > 0 && host[0] != '-' && host[n - 1] != '.' && strspn(host, LETTERS DIGITS "-._") == n;
 }
 
 /* HOST, [ADDRESS], either with :PORT, in `n` bytes. Without a port, `l->port` stays as it is. */

@@ -60,6 +60,7 @@ static void tear_down(struct weft_node *node)
         loop_timer_cancel(node->loop, &node->settled);
     }
     core_free(node->core);
+    supplies_free(node->supplies);
     for (int i = 0; i < UDP_FDS; i++)
         loop_unwatch(node->udp_watch[i]);
     loop_unwatch(node->control_watch);
@@ -295,6 +296,8 @@ static int build_workers(struct weft_node *node, struct fault *fault)
     int err = actor_new(&store, &node->store, fault);
     if (!err)
         err = actor_new(&workers, &node->workers, fault);
+    if (!err)
+        err = supplies_new(node->loop, NULL, &node->supplies, fault);
     if (!err && node->options.relay)
         err = bridges_new(&bulk, &node->bridges, fault);
     return err ? err : bulk_new(&bulk, &node->bulk, fault);

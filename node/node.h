@@ -11,6 +11,7 @@
 #include "home.h"
 #include "loop.h"
 #include "places.h"
+#include "resource.h"
 #include "udp.h"
 #include "weft.h"
 #include "wire.h"
@@ -36,6 +37,7 @@ struct weft_node {
     struct actor *store, *workers;
     struct bulk *bulk;
     struct bridges *bridges; /* NULL: this node is no relay */
+    struct supplies *supplies;
     struct places places;
     struct watch *udp_watch[UDP_FDS], *control_watch;
     struct timer settled; /* when addresses came or went: a while after that */

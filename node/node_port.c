@@ -241,13 +241,12 @@ static void port_duplex_drop(void *self, const struct tag *stream)
 
 static void port_resource_open(void *self, struct resource *r)
 {
-    resource_open(((struct weft_node *)self)->loop, r);
+    resource_open(((struct weft_node *)self)->supplies, r);
 }
 
 static void port_resource_close(void *self, struct resource *r)
 {
-    (void)self;
-    resource_close(r);
+    resource_close(((struct weft_node *)self)->supplies, r);
 }
 
 static int port_bridge_open(void *self, struct bridge *b)
