@@ -3,8 +3,10 @@
  * A client has one call at a time. It ends with a row of kind "done" or "error"; a client that goes away, or sends "cancel",
  * ends its call's work. The short verbs are here; ls, get, share, the tickets and the pipes have files
  * of their own. */
+#include "doctor.h"
 #include "pipes.h"
 #include "relay.h"
+#include "session.h"
 #include "weft.h"
 
 #include <stdlib.h>
@@ -169,6 +171,8 @@ static void verb_status(struct call *call, const struct row *request)
         core->port->describe(core->port->self, row);
     }
     call_row(call, row);
+    reservations_describe(call);
+    sessions_describe(call);
     call_done(call, NULL);
 }
 
@@ -186,35 +190,6 @@ static void verb_down(struct call *call, const struct row *request)
     struct core *core = call->core;
     call_done(call, NULL);
     core->port->stop(core->port->self);
-}
-
-static void check_row(struct call *call, const char *name, const char *level, const char *text, const char *advice)
-{
-    struct row *row = row_new("check");
-    if (row) {
-        row_text(row, "name", name);
-        row_text(row, "level", level);
-        row_text(row, "text", text);
-        row_text(row, "advice", advice);
-    }
-    call_row(call, row);
-}
-
-static void check_peers(struct call *call)
-{
-    struct core *core = call->core;
-    char text[160];
-    size_t heard = 0, linked = 0;
-    for (size_t i = 0; i < peers_count(core->peers); i++) {
-        heard += peer_alive(peers_at(core->peers, i), core_now(core));
-        linked += link_to(core, peers_at(core->peers, i)) != NULL;
-    }
-    snprintf(text, sizeof text, "%zu known, %zu heard lately, %zu linked", peers_count(core->peers), heard, linked);
-    const char *advice =
-        linked > 0  ? NULL
-        : heard > 0 ? "peers are heard but cannot be dialled: a firewall may block TCP"
-                    : "nobody is heard: is another node up? UDP may be blocked; 'weft up --peer ENDPOINT' asks by address";
-    check_row(call, "peers", linked > 0 ? "ok" : "note", text, advice);
 }
 
 /* ---- ping and doctor PEER: both reach a pipe first */
@@ -251,7 +226,7 @@ static void probe_end(struct probe *p, const struct fault *fault)
     bool doctor = p->doctor;
     probe_free(p);
     if (fault && doctor)
-        check_row(call, "reach", "error", fault->text, "is the peer up, and in the same network?");
+        doctor_not_reached(call, fault);
     if (fault && !doctor)
         call_fail(call, fault);
     else
@@ -259,6 +234,19 @@ static void probe_end(struct probe *p, const struct fault *fault)
 }
 
 static void send_ping(void *arg);
+
+static void show_pong(const struct probe *p, int64_t rtt)
+{
+    struct row *row = row_new("pong");
+    if (row) {
+        row_int(row, "seq", p->sent);
+        row_int(row, "rtt_us", rtt);
+        if (p->link->inbound)
+            row_text(row, "transport", "inbound");
+        link_fields(row, p->link);
+    }
+    call_row(p->call, row);
+}
 
 static void ponged(void *arg, const struct msg *m, const struct fault *fault)
 {
@@ -269,26 +257,10 @@ static void ponged(void *arg, const struct msg *m, const struct fault *fault)
         return;
     }
     int64_t rtt = (int64_t)((core_now(core) - p->asked_at) / 1000);
-    struct row *row = row_new(p->doctor ? "check" : "pong");
-    if (row && p->doctor) {
-        char text[ENDPOINT_TEXT + 64], route[ROUTE_TEXT];
-        link_route(p->link, route);
-        snprintf(text, sizeof text, "reached over %s, round trip %lld us",
-                 p->link->relayed   ? route
-                 : p->link->inbound ? "its own link"
-                                    : p->link->endpoint.text,
-                 (long long)rtt);
-        row_text(row, "name", "reach");
-        row_text(row, "level", "ok");
-        row_text(row, "text", text);
-    } else if (row) {
-        row_int(row, "seq", p->sent);
-        row_int(row, "rtt_us", rtt);
-        if (p->link->inbound)
-            row_text(row, "transport", "inbound");
-        link_fields(row, p->link);
-    }
-    call_row(p->call, row);
+    if (p->doctor)
+        doctor_reached(p->call, p->link, (uint64_t)rtt);
+    else
+        show_pong(p, rtt);
     if (p->sent >= p->count)
         probe_end(p, NULL);
     else
@@ -360,7 +332,8 @@ static void verb_doctor(struct call *call, const struct row *request)
     const char *peer = row_get_text(request, "peer", NULL);
     struct probe p = {.doctor = true, .count = 1};
     call->core->port->check(call->core->port->self, call->client);
-    check_peers(call);
+    doctor_peers(call);
+    doctor_relays(call);
     if (peer)
         probe_start(call, peer, &p);
     else
