@@ -98,12 +98,20 @@ static void on_reservation(struct table *table, const struct weft_row *row)
     table_text(table, weft_row_text(row, "text", NULL));
 }
 
+/* What a session is for: a share, the node itself, or something that only the other end knows. */
+static const char *purpose(const struct weft_row *row)
+{
+    const char *handle = weft_row_text(row, "handle", "?");
+
+    return *handle ? handle : "-";
+}
+
 static void on_session(struct table *table, const struct weft_row *row)
 {
     table_text(table, weft_row_text(row, "peer", NULL));
     table_text(table, weft_row_text(row, "relay", NULL));
     table_text(table, weft_row_text(row, "direction", NULL));
-    table_text(table, weft_row_text(row, "handle", "-"));
+    table_text(table, purpose(row));
     table_text(table, units_size(number(row, "bytes_in")).s);
     table_text(table, units_size(number(row, "bytes_out")).s);
     table_text(table, units_duration(1000 * number(row, "idle_ms")).s);

@@ -211,7 +211,7 @@ static void answer_status(struct fake *f)
     weft_row_set_int(row, "relay_bytes", 3 << 20);
     row = fake_answer(f, "reservation");
     weft_row_set_text(row, "relay", "hub");
-    weft_row_set_text(row, "state", "ready");
+    weft_row_set_text(row, "state", "held");
     weft_row_set_int(row, "sessions", 1);
     weft_row_set_int(row, "expires_s", 500);
     weft_row_set_int(row, "offers", 3);
@@ -219,6 +219,7 @@ static void answer_status(struct fake *f)
     weft_row_set_text(row, "peer", "bob\033");
     weft_row_set_text(row, "relay", "hub");
     weft_row_set_text(row, "direction", "in");
+    weft_row_set_text(row, "handle", "");
     weft_row_set_int(row, "bytes_in", 2048);
     weft_row_set_int(row, "bytes_out", -5);
     weft_row_set_int(row, "idle_ms", 1500);
@@ -236,16 +237,17 @@ static void s32_status_shows_relays_and_what_goes_through_them(void **state)
                                 "carried     3.00 MiB\n"
                                 "\n"
                                 "RELAY  STATE  SHARES  SESSIONS    GOOD FOR\n"
-                                "hub    ready       3         1  8 min 20 s\n"
+                                "hub    held        3         1  8 min 20 s\n"
                                 "\n"
                                 "PEER     RELAY  WAY  SHARE        IN  OUT   IDLE\n"
                                 "bob\\x1b  hub    in   -      2.00 KiB  0 B  1.5 s\n");
     answer_status(f);
     assert_int_equal(RUN(f, "status", "--json"), 0);
-    assert_string_equal(f->out, "{\"row\":\"status\",\"name\":\"anna\",\"relay_reservations\":2,\"relay_bytes\":3145728,"
-                                "\"endpoint\":[],\"reservations\":[{\"relay\":\"hub\",\"state\":\"ready\",\"sessions\":1,"
-                                "\"expires_s\":500,\"offers\":3}],\"sessions\":[{\"peer\":\"bob\\u001B\",\"relay\":\"hub\","
-                                "\"direction\":\"in\",\"bytes_in\":2048,\"bytes_out\":-5,\"idle_ms\":1500}]}\n");
+    assert_string_equal(f->out,
+                        "{\"row\":\"status\",\"name\":\"anna\",\"relay_reservations\":2,\"relay_bytes\":3145728,"
+                        "\"endpoint\":[],\"reservations\":[{\"relay\":\"hub\",\"state\":\"held\",\"sessions\":1,"
+                        "\"expires_s\":500,\"offers\":3}],\"sessions\":[{\"peer\":\"bob\\u001B\",\"relay\":\"hub\","
+                        "\"direction\":\"in\",\"handle\":\"\",\"bytes_in\":2048,\"bytes_out\":-5,\"idle_ms\":1500}]}\n");
     fake_answer(f, "done");
     assert_int_equal(RUN(f, "status"), 1);
     assert_says(f->err, "another version");
