@@ -14,12 +14,20 @@ static bool endpoint_in(const struct endpoint *e, const struct record *record)
     return false;
 }
 
+/* A way to the holder that begins at the holder. */
+static bool leads_nowhere(const struct endpoint *e, const struct node_id *holder)
+{
+    struct node_id relay;
+    return e->transport == TRANSPORT_RELAY && endpoint_relay(e->text, &relay) == 0 && id_equal(&relay, holder);
+}
+
 /* Are these endpoints of the holder's record, and such that speak the transport? */
 static bool endpoints_true(const struct pipe_holder *h, const struct record *record, enum transport transport)
 {
     for (size_t i = 0; i < h->endpoint_count; i++) {
         const struct endpoint *e = &h->endpoint[i];
-        if (!endpoint_in(e, record) || (transport != TRANSPORT_ANY && e->transport != transport))
+        if (!endpoint_in(e, record) || (transport != TRANSPORT_ANY && e->transport != transport) ||
+            leads_nowhere(e, &record->id))
             return false;
     }
     return h->endpoint_count > 0;

@@ -265,8 +265,17 @@ static void released(struct channel_out *c, const struct link *link, uint64_t se
 static void reopen(struct channel_out *c)
 {
     c->unbound_at = core_now(c->core);
-    fault_set(&c->why, ERR_STATE, "the channel was lost on the way");
+    fault_set(&c->why, ERR_STATE, "the channel is being opened again");
     open_anew(c);
+}
+
+void channel_out_upgrade(struct core *core, const struct peer *peer)
+{
+    for (struct channel_out *c = core->outs; c; c = c->next)
+        if (c->peer == peer && c->link->relayed && channel_is_bound(c)) {
+            channel_hold(c, NULL);
+            reopen(c);
+        }
 }
 
 void channel_out_on_close(struct link *link, const struct msg *m)

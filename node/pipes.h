@@ -34,6 +34,8 @@ struct pipe {
     struct share *share; /* it is a share that is a byte stream (resources.h), whose audience counts */
 };
 
+/* Could it be bound? Sets its tag, and changes nothing else. The errors of pipe_bind but for ERR_FULL. */
+int pipe_may_bind(struct pipe *pipe, struct fault *fault);
 /* Binds a pipe whose core, name, shared, type, transport, rank and audience are set (its tag follows): from then on it is in
  * the table, borrowed, until pipe_unbind. ERR_USAGE for a service's name, ERR_EXISTS, ERR_UNSUPPORTED for a transport that this
  * node does not speak, ERR_FULL. */
@@ -182,6 +184,8 @@ void channel_out_status(const struct channel_out *c, struct channel_out_status *
 void channel_out_on_ack(struct link *link, const struct msg *m);
 void channel_out_on_close(struct link *link, const struct msg *m);
 void channel_out_link_lost(struct core *core, struct link *link);
+/* There is a connection to a peer: channels that go to it through relays are opened again over that. */
+void channel_out_upgrade(struct core *core, const struct peer *peer);
 /* `bytes` are what the receipt was read from. */
 void channel_out_on_receipt(struct core *core, const struct receipt *receipt, const void *bytes, size_t n);
 void channel_out_free(struct core *core);

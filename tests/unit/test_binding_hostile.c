@@ -110,6 +110,40 @@ static void s44_an_answer_for_another_transport_is_not_believed(void **state)
     assert_int_equal(refused(n), 1);
 }
 
+/* Peer 4 says that it can be reached by its first endpoint, and through a relay. */
+static void behind(struct node *n, const struct node_id *relay)
+{
+    struct record *r = &n->peer[4].record;
+    r->endpoint_count = 2;
+    endpoint_set_relay(&r->endpoint[1], relay);
+    someone_sign(&n->peer[4]);
+}
+
+static void s44_a_relay_that_is_the_holder_itself_is_not_believed(void **state)
+{
+    struct node *n = *state;
+    struct binding_want want = files_of(&n->peer[4]);
+    link_to_peers(n, 4, 4);
+    behind(n, &n->peer[4].identity.id);
+    resolve(n, &want);
+    answer(n, 4, yes(n, 0, &n->peer[4]));
+    assert_int_equal(n->results, 0);
+    assert_int_equal(refused(n), 1);
+}
+
+static void answers_say_by_which_relays_the_holder_can_be_reached(void **state)
+{
+    struct node *n = *state;
+    struct binding_want want = files_of(&n->peer[4]);
+    link_to_peers(n, 0, 1);
+    behind(n, &n->peer[1].identity.id);
+    resolve(n, &want);
+    answer(n, 0, yes(n, 0, &n->peer[4]));
+    assert_int_equal(n->results, 1);
+    assert_int_equal(n->result.holder[0].count, 2);
+    assert_int_equal(n->result.holder[0].endpoint[1].transport, TRANSPORT_RELAY);
+}
+
 static void s44_answers_by_peers_who_were_not_asked_are_not_believed(void **state)
 {
     struct node *n = *state;
@@ -215,6 +249,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(s44_forged_answers_are_not_believed_kept_or_passed_on),
         TEST(s44_an_answer_for_another_transport_is_not_believed),
+        TEST(s44_a_relay_that_is_the_holder_itself_is_not_believed),
+        TEST(answers_say_by_which_relays_the_holder_can_be_reached),
         TEST(s44_answers_by_peers_who_were_not_asked_are_not_believed),
         TEST(s24_each_peer_answers_a_question_once),
         TEST(an_answer_from_an_earlier_life_loses),
