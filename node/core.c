@@ -159,7 +159,9 @@ void core_load_peer(struct core *core, const struct peer_row *row)
 
 void core_load_share(struct core *core, const struct share_row *row)
 {
-    share_put(core, row, NULL);
+    int err = share_put(core, row, NULL);
+    if (err)
+        log_write(core->log, LOG_WARN, "shares", "'%s' is not offered: %s", row->name, err_text(err));
 }
 
 void core_start(struct core *core)

@@ -240,7 +240,8 @@ void peer_save(struct core *core, const struct peer *peer);
 struct share {
     struct share *next; /* by name */
     struct share_row row;
-    uint64_t size; /* of a file, when it was shared or last looked at */
+    uint64_t size;     /* of a file, when it was shared or last looked at */
+    struct pipe *pipe; /* of a byte stream: it is bound as (resources.c) */
 };
 void files_start(struct core *core);
 void files_on_request(struct link *link, const struct msg *m);
@@ -252,7 +253,9 @@ void gets_free(struct core *core);
 struct share *share_find(struct core *core, const char *name);
 bool share_allows(const struct share *share, const struct peer *peer);
 bool share_is_stream(const struct share *share); /* all but files and folders */
+/* Adds or replaces. ERR_NOMEM, ERR_FULL; other codes when it is there, but cannot be bound as a pipe (resources.h). */
 int share_put(struct core *core, const struct share_row *row, struct share **out);
+void share_drop(struct core *core, struct share *share);
 struct row *share_row_of(const char *peer, const struct share_info *info);
 struct share_info share_info_of(const struct share *share);
 
@@ -332,6 +335,7 @@ struct core {
 
     struct share *shares;
     size_t share_count;
+    struct opened *opened; /* what is behind byte streams to them (resources.c) */
     struct serve *serves; /* FETCHes and LISTs of peers in work */
     struct get *gets;
     uint32_t jobs;      /* handed to the port and not back yet */

@@ -2,11 +2,14 @@
 #include "work.h"
 
 #include "io.h"
+#include "locator.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 bool job_is_store(const struct job *job)
 {
@@ -46,15 +49,57 @@ static int describe(struct inspect_job *job, const char *real)
     if (strlen(real) >= sizeof job->real)
         return fault_set(&job->job.fault, ERR_LIMIT, "the path of '%s' is too long", path_text(job->path).s);
     job->kind = tree_kind(&st);
+    job->fifo = S_ISFIFO(st.st_mode);
     job->size = job->kind == ENTRY_FILE ? (uint64_t)st.st_size : 0;
     strcpy(job->real, real);
     return 0;
 }
 
+static bool program_there(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode) && eaccess(path, X_OK) == 0;
+}
+
+/* Of a command's first word: the program that a shell of this node's would run. */
+static bool find_program(const char *word, char path[PATH_BYTES_MAX + 1])
+{
+    const char *folder = getenv("PATH");
+    if (word[0] == '/')
+        return snprintf(path, PATH_BYTES_MAX + 1, "%s", word) <= PATH_BYTES_MAX && program_there(path);
+    for (const char *end; folder && !strchr(word, '/'); folder = *end ? end + 1 : NULL) {
+        end = folder + strcspn(folder, ":");
+        int n = snprintf(path, PATH_BYTES_MAX + 1, "%.*s/%s", (int)(end - folder), folder, word);
+        if (folder[0] == '/' && n <= PATH_BYTES_MAX && program_there(path))
+            return true;
+    }
+    return false;
+}
+
+/* The program is found once and for all, so that it does not depend on when and where the command is run. */
+static int inspect_command(struct inspect_job *job)
+{
+    struct fault *fault = &job->job.fault;
+    struct locator locator;
+    char program[PATH_BYTES_MAX + 1];
+    int err = locator_parse(job->path, &locator, fault);
+    if (err)
+        return err;
+    if (!find_program(locator.words, program))
+        return fault_set(fault, ERR_NOT_FOUND,
+                         "there is no program '%s'; give its path, or one that is found in this node's PATH",
+                         path_text(locator.words).s);
+    err = locator_command(&locator, program, job->real);
+    return err ? fault_set(fault, err, "the command is longer than %d bytes", PATH_BYTES_MAX) : 0;
+}
+
 static int inspect(struct inspect_job *job)
 {
     job->kind = ENTRY_OTHER;
+    job->fifo = false;
     job->size = 0;
+    if (locator_is(job->path))
+        return inspect_command(job);
     char *real = realpath(job->path, NULL);
     if (real) {
         int err = describe(job, real);

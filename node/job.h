@@ -37,12 +37,13 @@ struct list_job { /* one page of a shared folder */
     struct tree_page page;
 };
 
-struct inspect_job { /* what is this path of our own user? */
+struct inspect_job { /* what is this path, or command, of our own user? */
     struct job job;
-    char path[PATH_BYTES_MAX + 1];
-    enum entry_kind kind; /* FILE, DIR, or OTHER when nothing is there */
+    char path[PATH_BYTES_MAX + 1]; /* absolute; or a command as in locator.h */
+    enum entry_kind kind;          /* FILE, DIR, or OTHER when nothing is there */
+    bool fifo;                     /* OTHER: it is a FIFO */
     uint64_t size;
-    char real[PATH_BYTES_MAX + 1]; /* resolved, absolute */
+    char real[PATH_BYTES_MAX + 1]; /* resolved, absolute; the command with its program's path */
 };
 
 #endif

@@ -1,10 +1,10 @@
 /* The table of pipes that programs of this node have bound, who may use them, and how a pipe is named.
  *
- * A pipe is bound for as long as its reader, a pipe-listen call, lasts. Services (`files`, `pipes`) are bound without a reader
+ * A pipe is bound for as long as its reader, a pipe-listen call, lasts; one that is a share, for as long as that. Services (`files`, `pipes`) are bound without a reader
  * and are not in the table: nobody sends messages into them.
  *
  * Invariants: (1) the table is in order of name, an owned pipe before a shared one of that name; (2) what is in the table is
- * bound in the binding protocol too, and the other way round but for services; (3) a pipe has one reader. */
+ * bound in the binding protocol too, and the other way round but for services; (3) a pipe has one reader, or is a share. */
 #include "pipes.h"
 
 #include <stdlib.h>
@@ -35,6 +35,8 @@ bool pipe_allows(const struct pipe *pipe, const struct peer *peer)
 {
     if (id_equal(&peer->id, &pipe->core->config.identity->id))
         return true; /* programs of one node are one user's */
+    if (pipe->share)
+        return share_allows(pipe->share, peer);
     switch (pipe->audience) {
     case AUDIENCE_PUBLIC: return true;
     case AUDIENCE_TRUSTED: return peer->trusted;
@@ -50,18 +52,25 @@ bool pipe_allows(const struct pipe *pipe, const struct peer *peer)
 static bool speaks(struct core *core, enum transport transport)
 {
     struct endpoint endpoint[RECORD_ENDPOINTS_MAX];
+    if (transport == TRANSPORT_ANY)
+        return true;
     size_t n = core->port->endpoints(core->port->self, endpoint, RECORD_ENDPOINTS_MAX);
     for (size_t i = 0; i < n; i++)
         if (endpoint[i].transport == transport)
             return true;
-    return transport == TRANSPORT_ANY;
+    return false;
 }
 
-static int may_bind(const struct pipe *p, struct fault *fault)
+int pipe_may_bind(struct pipe *p, struct fault *fault)
 {
+    p->tag = p->shared ? pipe_shared(p->name) : pipe_owned(&p->core->config.identity->id, p->name);
     if (!p->shared && is_service(p->name))
         return fault_set(fault, ERR_USAGE, "'%s' is the name of a service of this node; take another one", p->name);
-    if (pipe_find(p->core, &p->tag))
+    const struct pipe *other = pipe_find(p->core, &p->tag);
+    if (other && other->share)
+        return fault_set(fault, ERR_EXISTS, "'%s' is a share of this node; 'weft unshare %s' first, or take another name",
+                         p->name, p->name);
+    if (other)
         return fault_set(fault, ERR_EXISTS,
                          "a program of this node listens on '%s' already; end that one first, or take another name", p->name);
     if (!speaks(p->core, p->transport))
@@ -81,8 +90,7 @@ static bool comes_before(const struct pipe *a, const struct pipe *b)
 int pipe_bind(struct pipe *p, struct fault *fault)
 {
     struct core *core = p->core;
-    p->tag = p->shared ? pipe_shared(p->name) : pipe_owned(&core->config.identity->id, p->name);
-    int err = may_bind(p, fault);
+    int err = pipe_may_bind(p, fault);
     if (err)
         return err;
     err = binding_bind(core->binding, &p->tag, p->type, p->transport, p->rank);

@@ -138,8 +138,8 @@ void pipe_sender(struct pipe *pipe, const struct tag *channel, const struct peer
 
 uint32_t pipe_senders(const struct pipe *pipe)
 {
-    const struct listener *l = pipe->reader->work;
-    return l->senders;
+    const struct listener *l = pipe->reader ? pipe->reader->work : NULL;
+    return l ? l->senders : 0;
 }
 
 /* ---- messages of a propagate pipe: to its reader they are one channel, named as the pipe */

@@ -91,7 +91,9 @@ static void list_own(struct call *call)
     for (const struct pipe *p = call->core->pipes; p; p = p->next) {
         struct pipe_info info = info_of(p);
         struct row *row = row_of(call->core->config.name, &info);
-        row_int(row, "readers", 1);
+        row_int(row, "readers", p->reader ? 1 : 0);
+        if (p->share)
+            row_text(row, "share", resource_kind_name(p->share->row.kind));
         row_int(row, "channels", pipe_senders(p));
         call_row(call, row);
     }
