@@ -9,7 +9,7 @@
 #include <string.h>
 
 static const char *const heads[] = {"NAME",   "ID",       "STATE", "TRUST", ">RTT", ">SEEN",
-                                    "?ROUTE", "ENDPOINT", "ROLES", "NOTE",  NULL};
+                                    "?ROUTE", "ENDPOINT", "ROLES", "?NOTE", NULL};
 
 static void put_time(struct table *table, const struct weft_row *row, const char *field, int64_t unit_us)
 {
