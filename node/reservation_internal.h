@@ -38,7 +38,6 @@ void reservation_failed(struct reservation *r, const struct fault *fault);
 bool reservation_settle(struct reservation *r);
 
 /* reservation_offers.c */
-bool share_goes_via(const struct share_row *row, const struct node_id *relay);
 /* Compares what is offered with the shares that name its relay. ERR_NOMEM. */
 int offers_compare(struct reservation *r);
 /* Tells the relay what it has not been told. */

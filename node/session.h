@@ -61,6 +61,8 @@ void reservations_start(struct core *core);
 void reservations_changed(struct core *core);
 /* The relays that will carry sessions to us now: endpoints of our record. */
 size_t reservations_endpoints(struct core *core, struct endpoint *out, size_t max);
+/* Is this share offered at this relay? */
+bool share_goes_via(const struct share_row *row, const struct node_id *relay);
 /* May this be asked for by this link? A relayed one reaches what is offered at its relay, by the handle it was opened for. */
 bool link_reaches_share(const struct link *link, const struct share_row *row);
 /* To a "status" call: a row "reservation" for each. */
