@@ -43,6 +43,7 @@ void caller_let_go(struct caller *c)
 {
     if (c->peer)
         c->peer->busy--;
+    link_use(c->core, &c->used, 0);
     c->peer = NULL;
 }
 

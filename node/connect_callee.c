@@ -53,6 +53,7 @@ static void expired(void *arg);
 void callee_take_request(struct callee *c, const struct link *link, const struct msg *m)
 {
     c->link = link->no;
+    link_use(c->core, &c->used, link->no);
     c->here = link_is_here(link);
     c->request = c->asked = m->request;
     c->reception = m->connect.reception;
@@ -105,6 +106,7 @@ void callee_free(struct callee *c)
     if (c->is_share && c->state != CALLEE_ENDED)
         resources_close(c->core, c->number);
     c->peer->busy--;
+    link_use(c->core, &c->used, 0);
     free(c->duplex);
     free(c);
 }
@@ -112,6 +114,7 @@ void callee_free(struct callee *c)
 static void let_duplex_go(struct callee *c)
 {
     c->moved = connect_moved(c->duplex, c->moved);
+    link_use(c->core, &c->used, 0);
     free(c->duplex);
     c->duplex = NULL;
 }

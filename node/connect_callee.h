@@ -30,6 +30,7 @@ struct callee {
     bool standing; /* it was joined */
     bool pending;  /* the caller has come again; the duplex that there is ends first */
     link_no link;  /* that the answer goes to */
+    link_no used;  /* see link_use */
     bool here;
     uint64_t request; /* to be answered; 0: none */
     uint64_t asked;   /* number of the latest CONNECT */

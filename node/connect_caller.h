@@ -19,7 +19,7 @@ struct caller {
     unsigned busy_count;
     /* the holder in hand, and the way to it */
     struct peer *peer;
-    link_no link;
+    link_no link, used; /* see link_use */
     bool here;    /* it is this very node */
     bool relayed; /* through `relay` */
     struct node_id relay;

@@ -294,6 +294,7 @@ static bool has_relays(const struct peer *peer)
 void carrier_start(struct caller *c, struct link *link)
 {
     c->link = link->no;
+    link_use(c->core, &c->used, link->no);
     c->here = link_is_here(link);
     c->relayed = link->session != NULL;
     c->lasting = c->lasting || c->relayed || (!c->here && has_relays(c->peer));

@@ -45,7 +45,7 @@ struct link {
     bool relayed;            /* carried by a session, not by a connection */
     struct session *session; /* NULL: it has ended */
     struct tag handle;       /* that it was opened for */
-    unsigned users;          /* transfers that go by the same relay: it is in use for as long */
+    unsigned users;          /* transfers that go the same way: it is in use for as long */
     bool inbound;
     bool plain;               /* dialled for company, not for a pipe: dropped when it turns out to be a second one */
     struct endpoint endpoint; /* that was dialled; transport ANY when inbound */
@@ -104,6 +104,8 @@ bool link_carries(const struct link *link, const struct msg *m);
 int link_carry(struct link *link, const void *bytes, size_t n);
 /* What carries it is given up, without a word to the link's holders. */
 void link_drop(struct link *link);
+/* A transfer goes the way of this link now, and no longer that of the link in *used. 0: it goes no way. */
+void link_use(struct core *core, link_no *used, link_no now);
 /* "direct", or "relay:NAME". */
 #define ROUTE_TEXT (NAME_MAX_BYTES + 8)
 void link_route(const struct link *link, char out[ROUTE_TEXT]);

@@ -16,7 +16,7 @@
 #include <stdlib.h>
 
 #define UPGRADE_EVERY (400 * MILLISECOND)
-#define UPGRADE_LATER (2 * SECOND) /* after UPGRADE_PATIENCE in vain */
+#define UPGRADE_LATER (800 * MILLISECOND) /* after UPGRADE_PATIENCE in vain: still within a second of its becoming possible */
 #define UPGRADE_PATIENCE (60 * SECOND)
 #define IN_USE (10 * SECOND)      /* since something went through a session */
 #define ATTEMPT_LIFE (2 * SECOND) /* some five round trips, over the slowest paths */

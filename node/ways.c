@@ -117,6 +117,16 @@ void link_drop(struct link *link)
         port->hangup(port->self, link->no);
 }
 
+void link_use(struct core *core, link_no *used, link_no now)
+{
+    struct link *before = *used ? link_find(core, *used) : NULL, *link = now ? link_find(core, now) : NULL;
+    if (before)
+        before->users--;
+    if (link)
+        link->users++;
+    *used = link ? now : 0;
+}
+
 bool link_carries(const struct link *link, const struct msg *m)
 {
     if (!link->relayed)

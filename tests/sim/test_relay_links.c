@@ -333,6 +333,29 @@ static void sessions_that_rest_cause_no_dials(void **state)
     world_free(w);
 }
 
+/* What goes through a bridge leaves no trace in the session beside it. */
+static void relay_7_a_session_that_a_transfer_goes_beside_is_in_use(void **state)
+{
+    (void)state;
+    for (size_t end = ANNA; end <= BOB; end++) { /* each end for itself */
+        struct world *w = relay_world(32, 1);
+        link_no used = 0;
+        keep_talking(w, world_now(w) + SECOND);
+        world_firewall(w, end, true); /* so the other one cannot */
+        link_use(world_core(w, end), &used, link_to(world_core(w, end), known(w, end, ANNA + BOB - end))->no);
+        world_run(w, world_now(w) + 60 * SECOND);
+        assert_true(is_relayed(w, NULL));
+        world_run(w, world_now(w) + world_random(w) % SECOND);
+        world_cut(w, ANNA, BOB, false);
+        assert_true(world_run_until(w, is_connected, NULL, world_now(w) + SECOND));
+        soon(w);
+        link_use(world_core(w, end), &used, 0);
+        world_run(w, world_now(w) + 10 * SECOND);
+        assert_int_equal(sessions_of(w, ANNA) + sessions_of(w, BOB), 0);
+        world_free(w);
+    }
+}
+
 static void relay_7_when_the_connection_dies_the_relay_is_taken_again(void **state)
 {
     (void)state;
@@ -469,6 +492,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(relay_7_a_session_in_use_moves_to_a_connection_within_a_second),
         cmocka_unit_test(relay_7_either_end_may_be_the_one_that_can_dial),
         cmocka_unit_test(sessions_that_rest_cause_no_dials),
+        cmocka_unit_test(relay_7_a_session_that_a_transfer_goes_beside_is_in_use),
         cmocka_unit_test(relay_7_when_the_connection_dies_the_relay_is_taken_again),
         cmocka_unit_test(relay_4_of_several_relays_another_one_does),
         cmocka_unit_test(a_holder_that_is_back_is_reached_and_not_its_earlier_life),
