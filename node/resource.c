@@ -1,8 +1,8 @@
 /* Resources that are no files: their life, and what all kinds have in common. See resource.h.
  *
- * Invariants: (1) a supply is in `all` from its beginning until its thread has been joined, which is only after its resource was
- * closed; (2) `opened`, `over`, `told`, `fault` and `fd` are touched under the lock only; (3) the verdict is kept before the
- * stream's last descriptor is closed; (4) what was told over `told_fd` is dealt with on the loop's thread. */
+ * Invariants: (1) a supply is in `all` from its beginning until its thread has been joined, which is only after its resource
+ * was closed; (2) `opened`, `over`, `told`, `fault` and `fd` are touched under the lock only; (3) the verdict is kept before
+ * the stream's last descriptor is closed; (4) what was told over `told_fd` is dealt with on the loop's thread. */
 #include "bulk_thread.h"
 #include "io.h"
 #include "resource_work.h"

@@ -1,11 +1,12 @@
-/* Resources that are no files, opened for real: a TCP service is connected to, a URL fetched, a command run, a FIFO read. Each is
- * a pair of descriptors for a byte stream. Part of the runtime: resources.h is the core's side.
+/* Resources that are no files, opened for real: a TCP service is connected to, a URL fetched, a command run, a FIFO read. Each
+ * is a pair of descriptors for a byte stream. Part of the runtime: resources.h is the core's side.
  *
  * Each has a thread of its own (resource_tcp.c, resource_http.c, resource_command.c, resource_fifo.c), since all of this may
  * take long; it ends, and what it began with it, when its resource is closed or has come to its end. But for a TCP service a
  * resource only gives: its bytes come through a pipe, and what is written to it goes to /dev/null.
  *
- * A command or a URL that failed must not look like one that ended: the verdict is known before the stream's end can be read. */
+ * A command or a URL that failed must not look like one that ended: the verdict is known before the stream's end can be
+ * read. */
 #ifndef WEFT_NODE_RESOURCE_H
 #define WEFT_NODE_RESOURCE_H
 
@@ -30,7 +31,7 @@ void supplies_free(struct supplies *supplies);
 void resource_open(struct supplies *supplies, struct resource *r);
 /* Once for each that was opened, however that ended; at any time; returns at once. */
 void resource_close(struct supplies *supplies, struct resource *r);
-/* Gives the descriptors, once: [0] is read, [1] is written (they are then closed by whoever took them); -1 where there is none. */
+/* Gives the descriptors, once: [0] is read, [1] is written. They are then closed by whoever took them; -1: there is none. */
 void resource_take(struct resource *r, int fd[2]);
 /* Did it end as it should? To be asked at the end of what was read; waits for it, at most as long as a command may be silent.
  * Any thread, between opened() and resource_close. The text says nothing of the target, and may be told to the peer. */

@@ -1,7 +1,8 @@
 /* A FIFO as a resource: what others write into it, from now until the last of them has closed it.
  *
  * The path is looked at before anything is opened for reading, and what is opened is what was looked at: a device or a socket
- * that stands there by now is never touched (P29). It may be long before somebody writes: the reader waits as long as it likes. */
+ * that stands there by now is never touched (P29). It may be long before somebody writes: the reader waits as long as it
+ * likes. */
 #include "io.h"
 #include "resource_work.h"
 

@@ -8,7 +8,7 @@
 
 #include "pipes.h"
 
-/* Could a new share of this row be offered, or is its name a pipe's already? Nothing is to be said against files and folders. */
+/* Could a new share of this row be offered, or is its name a pipe's already? Files and folders are no pipes. */
 int resources_share_may(struct core *core, const struct share_row *row, struct fault *fault);
 /* A share was put: binds its pipe when it is a byte stream. The errors of pipe_bind. */
 int resources_share_put(struct core *core, struct share *share);

@@ -100,6 +100,9 @@ void sim_resource_close(void *self, struct resource *r)
 
 void resources_end(struct sim_node *node)
 {
-    while (node->resources)
+    while (node->resources) {
+        if (node->resources->r)
+            node->resources->r->port_data = NULL; /* its core closes it later */
         forget(node->resources);
+    }
 }
