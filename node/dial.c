@@ -251,15 +251,25 @@ void race_lost_runner(struct race *race, bool relayed)
         race_look(race);
 }
 
-/* Its own endpoints in their order, and the relays. */
+static bool is_connected(struct core *core, const struct node_id *id)
+{
+    const struct peer *peer = peers_find(core->peers, id);
+    return peer && peer->connected > 0;
+}
+
+/* Its own endpoints in their order, and the relays: first those that need not be dialled themselves. */
 static void race_sort(struct race *race, const struct endpoint *endpoints, size_t count)
 {
     struct relays *r = &race->relays;
-    for (size_t i = 0; i < count; i++)
-        if (endpoints[i].transport != TRANSPORT_RELAY && race->count < PIPE_ENDPOINTS_MAX)
+    struct node_id relay;
+    for (size_t i = 0; i < count && race->count < PIPE_ENDPOINTS_MAX; i++)
+        if (endpoints[i].transport != TRANSPORT_RELAY)
             race->endpoint[race->count++] = endpoints[i];
-        else if (r->count < RELAYS_PER_NODE_MAX && endpoint_relay(endpoints[i].text, &r->id[r->count]) == 0)
-            r->count++;
+    for (int connected = 1; connected >= 0; connected--)
+        for (size_t i = 0; i < count && r->count < RELAYS_PER_NODE_MAX; i++)
+            if (endpoints[i].transport == TRANSPORT_RELAY && endpoint_relay(endpoints[i].text, &relay) == 0 &&
+                is_connected(race->core, &relay) == (connected == 1))
+                r->id[r->count++] = relay;
 }
 
 /* Behind its own endpoints, but before ws. */
@@ -325,4 +335,3 @@ void dial_fini(struct core *core)
     while (core->races)
         race_drop(core->races);
 }
-

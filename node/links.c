@@ -415,8 +415,7 @@ void links_on_hello(struct link *link, const struct msg *m)
 /* Of two links between the same peers, each for company only, the one that the lower id dialled stays. */
 static bool second_link(const struct link *link)
 {
-    return link->plain && link->peer->connected > 1 &&
-           id_compare(&link->core->config.identity->id, &link->peer->id) > 0;
+    return link->plain && link->peer->connected > 1 && id_compare(&link->core->config.identity->id, &link->peer->id) > 0;
 }
 
 void links_on_welcome(struct link *link, const struct msg *m)

@@ -26,11 +26,11 @@ struct reach {
     struct peer *owner; /* NULL: a shared pipe, or one of a node that we have never heard of */
     struct peer *peer;  /* the holder in hand */
     struct binding_want want;
-    bool begun;  /* the first turn is over */
-    bool asked;  /* the query is out */
-    bool racing; /* the endpoints of the holder in hand are being dialled */
-    bool connected; /* relays will not do */
-    bool is_share;  /* want.name is a share's, for certain */
+    bool begun;       /* the first turn is over */
+    bool asked;       /* the query is out */
+    bool racing;      /* the endpoints of the holder in hand are being dialled */
+    bool connected;   /* relays will not do */
+    bool is_share;    /* want.name is a share's, for certain */
     struct fault why; /* what relays said */
     bool avoiding;
     struct node_id avoid;

@@ -224,8 +224,9 @@ static void a_relay_that_knows_no_such_share_says_so_and_soon(void **state)
 static void over_a_relay_nothing_is_said_for_others(void **state)
 {
     (void)state;
-    static const enum msg_type never[] = {MSG_REGISTER, MSG_SPREAD, MSG_SPREAD_HAVE, MSG_SPREAD_WANT, MSG_SPREAD_PRUNE, MSG_RESERVE,
-                                          MSG_OFFER, MSG_HANDLES, MSG_USE, MSG_NEXT, MSG_NEXT_OK, MSG_BRIDGE};
+    static const enum msg_type never[] = {MSG_REGISTER,     MSG_SPREAD,  MSG_SPREAD_HAVE, MSG_SPREAD_WANT,
+                                          MSG_SPREAD_PRUNE, MSG_RESERVE, MSG_OFFER,       MSG_HANDLES,
+                                          MSG_USE,          MSG_NEXT,    MSG_NEXT_OK,     MSG_BRIDGE};
     struct world *w = relay_world(7, 1);
     assert_true(world_call(w, ANNA, request("ping", "peer", "bob"))->done);
     struct link *link = link_to(world_core(w, ANNA), known(w, ANNA, BOB)), *other = link_direct(known(w, ANNA, HUB));
