@@ -1,11 +1,12 @@
 /* A whole core: messages of any bytes on links that are up, on links that are not, and datagrams; time goes by between them. No
  * crash, and no table over its cap.
  *
- * The core is a rendezvous, and trusts the raw node, which says all this. Its programs listen on "log" and on the propagate
- * pipe "news", and one sends to the raw node's "log".
+ * The core is a rendezvous and a relay, and trusts the raw node, which says all this. Its programs listen on "log" and on the
+ * propagate pipe "news", and one sends to the raw node's "log".
  *
  * The input is a list of steps: one byte says what, two bytes how long what follows is. In what follows 16 times 'P' stand for
- * the id of the core's `files` pipe, 'L' for that of "log", 'N' for that of "news": so messages get further than to these. */
+ * the id of the core's `files` pipe, 'R' for that of `relay`, 'L' for that of "log", 'N' for that of "news": so messages get
+ * further than to these. */
 #include "batch.h"
 #include "pipes.h"
 #include "registrar.h"
@@ -93,7 +94,10 @@ static void fill_in(struct world *w, uint8_t *bytes, size_t n)
     const struct {
         char mark;
         struct tag tag;
-    } pipes[] = {{'P', pipe_owned(core, "files")}, {'L', pipe_owned(core, "log")}, {'N', pipe_shared("news")}};
+    } pipes[] = {{'P', pipe_owned(core, "files")},
+                 {'R', pipe_owned(core, "relay")},
+                 {'L', pipe_owned(core, "log")},
+                 {'N', pipe_shared("news")}};
     for (size_t p = 0; p < sizeof pipes / sizeof *pipes; p++) {
         uint8_t mark[TAG_BYTES];
         memset(mark, pipes[p].mark, sizeof mark);
