@@ -1,8 +1,8 @@
 /* The verb ls: which shares there are, and what is in a folder of one.
  *
- * Shares of several peers are asked for at once. A folder is read in pages, folders below it one after the other from a
- * bounded list, so that a peer cannot make it grow without end. */
-#include "core_internal.h"
+ * Shares of several peers are asked for at once (browse_shares.c). A folder is read in pages, folders below it one after the
+ * other from a bounded list, so that a peer cannot make it grow without end. A link that is lost is sought again once. */
+#include "browse.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,33 +10,6 @@
 #define FOLDERS_PENDING_MAX 65536
 #define UNREAD_MAX (CLIENT_QUEUE_BYTES / 4) /* more is not fetched before the client has read */
 #define UNREAD_WAIT (20 * MILLISECOND)
-
-struct visit { /* one peer's shares, or one folder after the other */
-    struct visit *next;
-    struct browse *browse;
-    struct peer *peer;
-    link_no link;
-    char after[NAME_MAX_BYTES + 1]; /* the last share told */
-    struct timer timer;             /* looks again whether the client has read */
-    uint64_t cursor;                /* of the next page */
-};
-
-struct folder {
-    struct folder *next;
-    char path[]; /* below the target */
-};
-
-struct browse {
-    struct call *call;
-    struct visit *visits;
-    size_t pending; /* visits that have not ended */
-    bool one;       /* a single peer was named: its failure is ours */
-    bool recursive;
-    struct share_path target;
-    struct folder *folders; /* still to be read, next first */
-    size_t folder_count;
-    char path[PATH_BYTES_MAX + 1]; /* of the folder being read, below the target */
-};
 
 static void visit_free(struct visit *v)
 {
@@ -79,8 +52,7 @@ static void browse_end(struct browse *b, const struct fault *fault)
         call_done(call, NULL);
 }
 
-/* One visit ended. What went wrong at one of many peers is told in its row; the others go on. */
-static void visit_end(struct visit *v, const struct fault *fault)
+void visit_end(struct visit *v, const struct fault *fault)
 {
     struct browse *b = v->browse;
     b->pending--;
@@ -98,8 +70,23 @@ static void visit_end(struct visit *v, const struct fault *fault)
         browse_end(b, NULL);
 }
 
-/* Sends a request on the visit's link. The visit may be gone afterwards. */
-static void visit_ask(struct visit *v, struct msg *m, enum msg_type answer, ask_done *done)
+static void visit_reached(void *arg, const struct reached *r);
+
+static int visit_seek(struct visit *v)
+{
+    const struct browse *b = v->browse;
+    return reach_share(b->call->core, v->peer, b->target.share, visit_reached, v);
+}
+
+bool visit_seeks_again(struct visit *v, const struct fault *fault)
+{
+    if (fault->code != ERR_UNREACHABLE || v->sought_again || visit_seek(v) != 0)
+        return false;
+    v->sought_again = true;
+    return true;
+}
+
+void visit_ask(struct visit *v, struct msg *m, enum msg_type answer, ask_done *done)
 {
     struct link *link = link_find(v->browse->call->core, v->link);
     struct fault fault;
@@ -108,50 +95,9 @@ static void visit_ask(struct visit *v, struct msg *m, enum msg_type answer, ask_
         char label[NAME_MAX_BYTES + 1];
         peer_label(v->peer, label);
         fault_set(&fault, err, "the link to %s is gone; is it still up? Try again", label);
-        visit_end(v, &fault);
+        if (!visit_seeks_again(v, &fault))
+            visit_end(v, &fault);
     }
-}
-
-/* ---- shares of a peer */
-
-static void shares_listed(void *arg, const struct msg *m, const struct fault *fault);
-
-static void ask_shares(struct visit *v)
-{
-    struct msg *m = calloc(1, sizeof *m);
-    if (!m)
-        return;
-    m->type = MSG_SHARES;
-    m->shares.pipe = pipe_owned(&v->peer->id, "files");
-    memcpy(m->shares.after, v->after, sizeof v->after);
-    visit_ask(v, m, MSG_SHARES_OK, shares_listed);
-    free(m);
-}
-
-static void shares_listed(void *arg, const struct msg *m, const struct fault *fault)
-{
-    struct visit *v = arg;
-    struct fault own = {0};
-    if (!m) {
-        visit_end(v, fault);
-        return;
-    }
-    char label[NAME_MAX_BYTES + 1];
-    peer_label(v->peer, label);
-    const struct msg_shares_ok *ok = &m->shares_ok;
-    for (size_t i = 0; i < ok->count && !own.code; i++) {
-        if (strcmp(ok->share[i].name, v->after) <= 0)
-            fault_set(&own, ERR_MALFORMED, "%s does not list its shares in order", label);
-        else
-            call_row(v->browse->call, share_row_of(label, &ok->share[i]));
-        memcpy(v->after, ok->share[i].name, sizeof v->after);
-    }
-    if (own.code)
-        visit_end(v, &own);
-    else if (ok->more && ok->count > 0)
-        ask_shares(v);
-    else
-        visit_end(v, NULL);
 }
 
 /* ---- folders */
@@ -191,15 +137,18 @@ static void ask_page(struct visit *v)
     free(m);
 }
 
-/* The next page, when the client has read enough of the ones before. */
-static void ask_page_in_time(void *arg)
+void visit_ask_in_time(struct visit *v)
 {
-    struct visit *v = arg;
     struct call *call = v->browse->call;
     if (call->core->port->unread(call->core->port->self, call->client) > UNREAD_MAX)
         core_timer(call->core, &v->timer, UNREAD_WAIT);
     else
-        ask_page(v);
+        v->ask(v);
+}
+
+static void look_again(void *arg)
+{
+    visit_ask_in_time(arg);
 }
 
 static const char *const kind_names[] = {"file", "dir", "link", "other"};
@@ -293,6 +242,8 @@ static void folder_listed(void *arg, const struct msg *m, const struct fault *fa
     struct visit *v = arg;
     struct browse *b = v->browse;
     struct fault own;
+    if (!m && visit_seeks_again(v, fault))
+        return;
     if (!m && b->path[0] != '\0') { /* one folder below could not be read: told, and the rest goes on */
         struct row *row = row_new("item");
         if (row) {
@@ -312,7 +263,7 @@ static void folder_listed(void *arg, const struct msg *m, const struct fault *fa
     bool same_folder = m && m->list_ok.more;
     v->cursor = same_folder ? m->list_ok.cursor : 0;
     if (same_folder || next_folder(b))
-        ask_page_in_time(v);
+        visit_ask_in_time(v);
     else
         visit_end(v, NULL);
 }
@@ -327,22 +278,22 @@ static void visit_reached(void *arg, const struct reached *r)
         return;
     }
     v->link = r->link->no;
-    if (v->browse->target.share[0] != '\0')
-        ask_page(v);
-    else
-        ask_shares(v);
+    v->ask(v);
 }
 
 static int visit_start(struct browse *b, struct peer *peer)
 {
     struct visit *v = calloc(1, sizeof *v);
-    if (!v || reach_share(b->call->core, peer, b->target.share, visit_reached, v) != 0) {
+    if (!v)
+        return ERR_NOMEM;
+    v->browse = b;
+    v->peer = peer;
+    v->ask = b->target.share[0] != '\0' ? ask_page : visit_ask_shares;
+    if (visit_seek(v) != 0) {
         free(v);
         return ERR_NOMEM;
     }
-    v->browse = b;
-    timer_init(&v->timer, ask_page_in_time, v);
-    v->peer = peer;
+    timer_init(&v->timer, look_again, v);
     peer->busy++;
     v->next = b->visits;
     b->visits = v;

@@ -268,10 +268,20 @@ void bulk_duplex_go(struct bulk *bulk, struct duplex *d, const int fd[2])
     duplex_go(d, NULL, fd);
 }
 
+static const char *stopped_text(int code)
+{
+    switch (code) {
+    case ERR_CANCELLED: return "stopped";
+    case ERR_NOT_FOUND: return "it is not offered any more";
+    case ERR_CHANGED: return "stopped for a better way";
+    default: return err_text(code);
+    }
+}
+
 static void cancel(struct job_transfer *job, int code)
 {
     if (job != NULL)
-        transfer_failf(&job->t, code, "%s", code == ERR_CANCELLED ? "stopped" : err_text(code));
+        transfer_failf(&job->t, code, "%s", stopped_text(code));
 }
 
 void bulk_receive_cancel(struct bulk *bulk, struct receive *r, int code)

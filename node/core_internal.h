@@ -248,6 +248,8 @@ struct share {
 void files_start(struct core *core);
 void files_on_request(struct link *link, const struct msg *m);
 void files_link_lost(struct core *core, struct link *link);
+/* A share was put, or dropped. */
+void files_share_changed(struct core *core, const char *name);
 void files_stop(struct core *core);
 void files_free(struct core *core);
 void shares_free(struct core *core);

@@ -1,9 +1,9 @@
 /* The `files` pipe: what a node shares, who may see it, and the requests of others for it.
  *
  * A peer names shares and paths below them, never paths of this machine. A share that a peer may not see is answered just as
- * one that does not exist. Disk is touched by jobs and transfers only. Every request in work is a `struct serve`, counted
+ * one that does not exist; so is one that is not offered at the relay by which it is asked for. Disk is touched by jobs and transfers only. Every request in work is a `struct serve`, counted
  * against its peer. */
-#include "core_internal.h"
+#include "session.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,9 +13,13 @@ struct serve {
     struct core *core;
     struct peer *peer;
     link_no link;      /* that the answer goes to, while it is there */
+    link_no used;      /* see link_use */
     uint64_t request;  /* the peer's number */
     struct send *send; /* of a FETCH; NULL for a LIST */
-    char *root;        /* owned, of a FETCH */
+    char share[NAME_MAX_BYTES + 1];
+    bool relayed; /* its bytes go by this relay */
+    struct node_id relay;
+    char *root; /* owned, of a FETCH */
     char *path;
 };
 
@@ -62,6 +66,7 @@ static void serve_free(struct serve *s)
         at = &(*at)->next;
     *at = s->next;
     s->peer->busy--;
+    link_use(s->core, &s->used, 0);
     free(s->root);
     free(s->path);
     free(s->send);
@@ -89,7 +94,7 @@ static struct share *share_for(struct link *link, uint64_t request, const struct
         return NULL;
     }
     struct share *share = share_find(core, name);
-    if (share && share_allows(share, link->peer))
+    if (share && share_allows(share, link->peer) && link_reaches_share(link, &share->row))
         return share;
     char text[FAULT_TEXT];
     snprintf(text, sizeof text, "no share '%s' is offered to you", name);
@@ -97,7 +102,28 @@ static struct share *share_for(struct link *link, uint64_t request, const struct
     return NULL;
 }
 
+/* What is below a byte stream, and the stream itself where a file or a folder is meant. True: it was refused. */
+static bool refused_stream(struct link *link, uint64_t request, const struct share *share, const struct share_path *at)
+{
+    if (!share_is_stream(share))
+        return false;
+    if (at->len > 0)
+        link_error(link, request, ERR_NOT_FOUND, "this share is a byte stream; nothing is below it");
+    else
+        link_error(link, request, ERR_UNSUPPORTED, "this share is a byte stream: connect to it");
+    return true;
+}
+
 /* ---- SHARES */
+
+/* A session for the node itself shows what is offered at its relay, one for a share just that. */
+static bool link_lists_share(const struct link *link, const struct share_row *row)
+{
+    struct tag node = handle_of(&link->core->config.identity->id, "");
+    if (!link->relayed || !tag_equal(&node, &link->handle))
+        return link_reaches_share(link, row);
+    return link->session && share_goes_via(row, session_relay(link->session));
+}
 
 static void on_shares(struct link *link, const struct msg *m)
 {
@@ -114,7 +140,7 @@ static void on_shares(struct link *link, const struct msg *m)
     answer->request = m->request;
     struct msg_shares_ok *ok = &answer->shares_ok;
     for (struct share *s = core->shares; s && !ok->more; s = s->next) {
-        if (strcmp(s->row.name, m->shares.after) <= 0 || !share_allows(s, link->peer))
+        if (strcmp(s->row.name, m->shares.after) <= 0 || !share_allows(s, link->peer) || !link_lists_share(link, &s->row))
             continue;
         if (ok->count == SHARES_PAGE_MAX)
             ok->more = true;
@@ -157,7 +183,7 @@ static void listed(struct job *job)
 static void on_list(struct link *link, const struct msg *m)
 {
     struct share *share = share_for(link, m->request, &m->list.pipe, m->list.at.share);
-    if (!share)
+    if (!share || refused_stream(link, m->request, share, &m->list.at))
         return;
     struct list_job *j = calloc(1, sizeof *j);
     if (!j || over_quota(link, false)) {
@@ -253,7 +279,7 @@ static void on_fetch(struct link *link, const struct msg *m)
 {
     struct core *core = link->core;
     struct share *share = share_for(link, m->request, &m->fetch.pipe, m->fetch.at.share);
-    if (!share)
+    if (!share || refused_stream(link, m->request, share, &m->fetch.at))
         return;
     if (over_quota(link, true) || core->stopping) {
         link_error(link, m->request, ERR_FULL,
@@ -263,6 +289,11 @@ static void on_fetch(struct link *link, const struct msg *m)
     struct serve *s = fetch_new(link, m, share);
     if (!s)
         return;
+    link_use(core, &s->used, link->no);
+    memcpy(s->share, share->row.name, sizeof s->share);
+    s->relayed = link->session != NULL;
+    if (s->relayed)
+        s->relay = *session_relay(link->session);
     s->send->peer = link->peer->id;
     s->send->root = s->root;
     s->send->path = s->path;
@@ -300,6 +331,16 @@ void files_link_lost(struct core *core, struct link *link)
     for (struct serve *s = core->serves; s; s = s->next)
         if (s->link == link->no)
             s->link = 0;
+}
+
+/* What goes by a relay at which its share is not offered any more, or not to this peer, ends. */
+void files_share_changed(struct core *core, const char *name)
+{
+    const struct share *share = share_find(core, name);
+    for (struct serve *s = core->serves; s; s = s->next)
+        if (s->send && s->relayed && strcmp(s->share, name) == 0 &&
+            !(share && share_allows(share, s->peer) && share_goes_via(&share->row, &s->relay)))
+            core->port->send_cancel(core->port->self, s->send, ERR_NOT_FOUND);
 }
 
 void files_start(struct core *core)

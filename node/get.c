@@ -1,58 +1,14 @@
-/* The verb get: fetches what peers share, one source after the other.
- *
- * For each source: reach the peer's `files` pipe, have a reception object made, send FETCH with it, and confirm when the
- * answer says that the streams are up; the port then does the rest (transfer.h). When the sender cannot connect to us, it is
- * asked once more with the roles of listening and dialling swapped. */
-#include "core_internal.h"
+/* The verb get: fetches what peers share, one source after the other. See get.h; get_carrier.c brings a source. */
+#include "get.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define PROGRESS_EVERY (250 * MILLISECOND)
-#define LOCK_PATIENCE (5 * SECOND) /* for a transfer to the same place that is being stopped, as after Ctrl-C */
-#define LOCK_AGAIN (100 * MILLISECOND)
-#define FETCH_TIMEOUT ((RECEPTION_DEADLINE_S + 5) * SECOND)
-
-struct get {
-    struct get *next_get;
-    struct core *core;
-    struct call *call; /* NULL once its client is gone */
-    struct row *request;
-    char dest[PATH_BYTES_MAX + 1], key[BASE32_CHARS(TAG_BYTES) + 1];
-    char top[ENTRY_NAME_MAX + 1];
-    enum if_exists policy;
-    bool dry_run;
-    size_t next; /* source */
-    uint64_t started;
-    struct timer timer; /* tells progress */
-    struct timer again; /* the source in hand begins anew */
-    /* the source in hand */
-    struct peer *peer;
-    struct share_path at;
-    link_no link;
-    uint64_t began;      /* it was reached then */
-    bool swapped;        /* the sender listens */
-    bool fetch_out;      /* FETCH is not answered yet */
-    struct fault remote; /* why the sender refused */
-    struct receive *receive;
-    /* sums over the sources that are through */
-    uint64_t files, bytes, moved, present, skipped, failed;
-    size_t lost; /* sources that failed as a whole */
-    struct fault last;
-};
 
 static void next_source(struct get *g);
-static void start_receive(struct get *g);
 
-static const char *source_text(const struct get *g, size_t *n)
-{
-    const char *text = NULL;
-    size_t hit = 0;
-    for (size_t i = 0; i < row_fields(g->request); i++)
-        if (strcmp(row_name_at(g->request, i), "source") == 0 && hit++ == g->next)
-            text = row_bytes_at(g->request, i, n);
-    return text;
-}
+/* ---- the request */
 
 int source_parse(const char *text, size_t n, char *peer, size_t peer_cap, struct share_path *at, struct fault *fault)
 {
@@ -81,6 +37,16 @@ int source_parse(const char *text, size_t n, char *peer, size_t peer_cap, struct
     return 0;
 }
 
+const char *get_source_text(const struct get *g, size_t *n)
+{
+    const char *text = NULL;
+    size_t hit = 0;
+    for (size_t i = 0; i < row_fields(g->request); i++)
+        if (strcmp(row_name_at(g->request, i), "source") == 0 && hit++ == g->next)
+            text = row_bytes_at(g->request, i, n);
+    return text;
+}
+
 /* A request is only lent to us; its sources are needed until the end. */
 static struct row *copy_of(const struct row *row)
 {
@@ -94,18 +60,112 @@ static struct row *copy_of(const struct row *row)
     return copy;
 }
 
+/* ---- what is told */
+
+void get_event(struct get *g, const char *state)
+{
+    struct row *row = row_new("transfer");
+    if (row) {
+        char label[NAME_MAX_BYTES + 1];
+        size_t n = 0;
+        const char *source = get_source_text(g, &n);
+        peer_label(g->peer, label);
+        row_text(row, "direction", "in");
+        row_text(row, "state", state);
+        row_text(row, "peer", label);
+        row_data(row, "source", source ? source : "", n);
+    }
+    core_event(g->core, row);
+}
+
+void get_item_failed(struct receive *r, const char *path, const struct fault *fault)
+{
+    struct get *g = r->owner;
+    struct row *row = g->call ? row_new("item") : NULL;
+    if (!row)
+        return;
+    row_data(row, "path", path, strlen(path));
+    row_text(row, "code", err_name((int)fault->code));
+    row_text(row, "text", fault->text);
+    call_row(g->call, row);
+}
+
+void get_add_route(struct get *g, const char *route)
+{
+    size_t n = strlen(g->route), m = strlen(route);
+    if (n >= m && strcmp(g->route + n - m, route) == 0 && (n == m || g->route[n - m - 1] == ' '))
+        return; /* the last one */
+    if (n + m + 3 <= sizeof g->route)
+        snprintf(g->route + n, sizeof g->route - n, "%s%s", n ? ", " : "", route);
+}
+
+static void at_least(uint64_t *seen, uint64_t now)
+{
+    if (now > *seen)
+        *seen = now;
+}
+
+void get_observe(struct get *g)
+{
+    const struct transfer_progress *p = g->receive ? &g->receive->progress : NULL;
+    if (!p)
+        return;
+    uint64_t moved = p->bytes_moved;
+    at_least(&g->seen.files_total, p->files_total);
+    at_least(&g->seen.files_done, p->files_done);
+    at_least(&g->seen.bytes_total, p->bytes_total);
+    at_least(&g->seen.bytes_done, p->bytes_done);
+    if (moved != g->moved)
+        g->barren = 0;
+    if (g->joined)
+        g->alive_at = core_now(g->core);
+    g->sum.moved += moved - g->moved;
+    g->moved = moved;
+}
+
+static const char *const phase_names[] = {"connecting", "listing", "data", "finishing", "ended"};
+
+static void tell_progress(void *arg)
+{
+    struct get *g = arg;
+    size_t n = 0;
+    const char *source = get_source_text(g, &n);
+    struct row *row = g->call ? row_new("progress") : NULL;
+    get_observe(g);
+    if (row) {
+        row_text(row, "phase", phase_names[g->receive ? g->receive->progress.phase : TRANSFER_CONNECTING]);
+        row_data(row, "name", source ? source : "", n);
+        row_int(row, "files_done", (int64_t)(g->sum.files + g->seen.files_done));
+        row_int(row, "files_total", (int64_t)(g->sum.files + g->seen.files_total));
+        row_int(row, "bytes_done", (int64_t)(g->sum.bytes + g->seen.bytes_done));
+        row_int(row, "bytes_total", (int64_t)(g->sum.bytes + g->seen.bytes_total));
+        row_int(row, "bytes_moved", (int64_t)g->sum.moved);
+        call_row(g->call, row);
+    }
+    core_timer(g->core, &g->timer, PROGRESS_EVERY);
+}
+
+void get_add_up(struct get *g)
+{
+    const struct transfer_progress *p = &g->receive->progress;
+    bool dry = g->dry_run && g->remote.code == 0; /* then what would be done: all that is neither there nor passed over */
+    g->sum.files += dry ? p->files_total - p->files_done - p->skipped : p->files_done;
+    g->sum.bytes += dry ? p->bytes_total - p->bytes_done : p->bytes_done;
+    g->sum.present += p->present;
+    g->sum.skipped += p->skipped;
+    g->sum.failed += p->failed;
+}
+
 /* ---- the end */
 
-static void get_free(struct get *g)
+void get_free(struct get *g)
 {
     struct get **at = &g->core->gets;
     while (*at != g)
         at = &(*at)->next_get;
     *at = g->next_get;
     core_cancel(g->core, &g->timer);
-    core_cancel(g->core, &g->again);
-    reach_cancel(g->core, g);
-    ask_cancel(g->core, g);
+    get_carrier_drop(g);
     if (g->peer)
         g->peer->busy--;
     row_free(g->request);
@@ -119,26 +179,33 @@ void gets_free(struct core *core)
         get_free(core->gets);
 }
 
+static struct row *sums_row(const struct get *g, const char *kind)
+{
+    const struct get_sums *s = &g->sum;
+    struct row *row = row_new(kind);
+    if (!row)
+        return NULL;
+    row_int(row, "files", (int64_t)s->files);
+    row_int(row, "bytes", (int64_t)s->bytes);
+    row_int(row, "bytes_moved", (int64_t)s->moved);
+    row_int(row, "present", (int64_t)s->present);
+    row_int(row, "skipped", (int64_t)s->skipped);
+    row_int(row, "failed", (int64_t)s->failed);
+    row_int(row, "elapsed_us", (int64_t)((core_now(g->core) - g->started) / 1000));
+    row_text(row, "route", g->route[0] ? g->route : "direct");
+    return row;
+}
+
 static void get_finish(struct get *g)
 {
     struct call *call = g->call;
     struct fault fault = g->last;
-    if (!fault.code && g->failed > 0)
+    if (!fault.code && g->sum.failed > 0)
         fault_set(&fault, ERR_PARTIAL, "%llu item%s could not be fetched, each named above; the rest is there",
-                  (unsigned long long)g->failed, g->failed == 1 ? "" : "s");
+                  (unsigned long long)g->sum.failed, g->sum.failed == 1 ? "" : "s");
     if (g->lost > 0 && g->lost < row_count(g->request, "source"))
         fault.code = ERR_PARTIAL;
-    struct row *row = row_new(fault.code ? "summary" : "done");
-    if (row) {
-        row_int(row, "files", (int64_t)g->files);
-        row_int(row, "bytes", (int64_t)g->bytes);
-        row_int(row, "bytes_moved", (int64_t)g->moved);
-        row_int(row, "present", (int64_t)g->present);
-        row_int(row, "skipped", (int64_t)g->skipped);
-        row_int(row, "failed", (int64_t)g->failed);
-        row_int(row, "elapsed_us", (int64_t)((core_now(g->core) - g->started) / 1000));
-        row_text(row, "route", "direct");
-    }
+    struct row *row = sums_row(g, fault.code ? "summary" : "done");
     get_free(g);
     if (!fault.code) {
         call_done(call, row);
@@ -148,8 +215,10 @@ static void get_finish(struct get *g)
     call_fail(call, &fault);
 }
 
-static void source_over(struct get *g, const struct fault *fault)
+void get_source_over(struct get *g, const struct fault *fault)
 {
+    core_cancel(g->core, &g->timer);
+    get_carrier_drop(g);
     if (g->peer)
         g->peer->busy--;
     g->peer = NULL;
@@ -165,190 +234,24 @@ static void source_over(struct get *g, const struct fault *fault)
     next_source(g);
 }
 
-/* ---- the transfer */
-
-static void add_up(struct get *g)
+void get_is_stream(struct get *g)
 {
-    const struct transfer_progress *p = &g->receive->progress;
-    bool dry = g->dry_run && g->remote.code == 0; /* then what would be done: all that is neither there nor passed over */
-    g->files += dry ? p->files_total - p->files_done - p->skipped : p->files_done;
-    g->bytes += dry ? p->bytes_total - p->bytes_done : p->bytes_done;
-    g->moved += p->bytes_moved;
-    g->present += p->present;
-    g->skipped += p->skipped;
-    g->failed += p->failed;
-}
-
-static void transfer_event(struct get *g, const char *state)
-{
-    struct row *row = row_new("transfer");
-    if (row) {
-        char label[NAME_MAX_BYTES + 1];
-        size_t n = 0;
-        const char *source = source_text(g, &n);
-        peer_label(g->peer, label);
-        row_text(row, "direction", "in");
-        row_text(row, "state", state);
-        row_text(row, "peer", label);
-        row_data(row, "source", source ? source : "", n);
-    }
-    core_event(g->core, row);
-}
-
-static void receive_done(struct receive *r)
-{
-    struct get *g = r->owner;
-    struct fault fault = g->remote.code ? g->remote : r->fault;
-    g->core->transfers--;
-    core_cancel(g->core, &g->timer);
-    ask_cancel(g->core, g);
-    g->fetch_out = false;
-    bool wanted = g->call && !g->core->stopping;
-    bool retry = wanted && g->remote.code == ERR_UNREACHABLE && !g->swapped;
-    bool wait = wanted && fault.code == ERR_LOCKED && core_now(g->core) - g->began < LOCK_PATIENCE;
-    if (!retry && !wait) {
-        add_up(g);
-        transfer_event(g, fault.code ? "failed" : "done");
-    }
-    free(g->receive);
-    g->receive = NULL;
-    if (wait) {
-        core_timer(g->core, &g->again, LOCK_AGAIN);
-    } else if (retry) {
-        g->swapped = true;
-        start_receive(g);
-    } else {
-        source_over(g, &fault);
-    }
-}
-
-static void fetch_answered(void *arg, const struct msg *m, const struct fault *fault)
-{
-    struct get *g = arg;
-    g->fetch_out = false;
-    if (m) {
-        g->core->port->receive_confirm(g->core->port->self, g->receive, &m->fetch_ok);
-        return;
-    }
-    g->remote = *fault;
-    g->core->port->receive_cancel(g->core->port->self, g->receive, (int)fault->code);
-}
-
-static void reception_ready(struct receive *r)
-{
-    struct get *g = r->owner;
-    struct link *link = link_find(g->core, g->link);
-    struct msg *m = calloc(1, sizeof *m);
-    int err = ERR_UNREACHABLE;
-    if (!link)
-        link = link_to(g->core, g->peer);
-    if (m && link) {
-        m->type = MSG_FETCH;
-        m->fetch.pipe = pipe_owned(&g->peer->id, "files");
-        m->fetch.at = g->at;
-        m->fetch.reception = r->reception;
-        err = ask(link, m, MSG_FETCH_OK, FETCH_TIMEOUT, fetch_answered, g);
-    }
-    free(m);
-    g->fetch_out = err == 0;
-    if (err) {
-        char label[NAME_MAX_BYTES + 1];
-        peer_label(g->peer, label);
-        fault_set(&g->remote, err, "the link to %s is gone; is it still up? The same command tries again", label);
-        g->core->port->receive_cancel(g->core->port->self, r, err);
-    }
-}
-
-static void item_failed(struct receive *r, const char *path, const struct fault *fault)
-{
-    struct get *g = r->owner;
-    struct row *row = g->call ? row_new("item") : NULL;
-    if (!row)
-        return;
-    row_data(row, "path", path, strlen(path));
-    row_text(row, "code", err_name((int)fault->code));
-    row_text(row, "text", fault->text);
-    call_row(g->call, row);
-}
-
-static const char *const phase_names[] = {"connecting", "listing", "data", "finishing", "ended"};
-
-static void tell_progress(void *arg)
-{
-    struct get *g = arg;
-    struct transfer_progress *p = &g->receive->progress;
     size_t n = 0;
-    const char *source = source_text(g, &n);
-    struct row *row = g->call ? row_new("progress") : NULL;
+    const char *source = get_source_text(g, &n);
+    struct row *row = source && g->call ? row_new("stream") : NULL;
     if (row) {
-        row_text(row, "phase", phase_names[p->phase]);
-        row_data(row, "name", source ? source : "", n);
-        row_int(row, "files_done", (int64_t)(g->files + p->files_done));
-        row_int(row, "files_total", (int64_t)(g->files + p->files_total));
-        row_int(row, "bytes_done", (int64_t)(g->bytes + p->bytes_done));
-        row_int(row, "bytes_total", (int64_t)(g->bytes + p->bytes_total));
-        row_int(row, "bytes_moved", (int64_t)(g->moved + p->bytes_moved));
+        char pipe[NODE_ID_TEXT + 2 * NAME_MAX_BYTES + 3];
+        const char *colon = memchr(source, ':', n);
+        snprintf(pipe, sizeof pipe, "%.*s:%s", (int)(colon - source), source, g->at.share); /* the peer as the person wrote it */
+        row_data(row, "source", source, n);
+        row_text(row, "pipe", pipe);
         call_row(g->call, row);
     }
-    core_timer(g->core, &g->timer, PROGRESS_EVERY);
-}
-
-/* The stage's key: the same source to the same place resumes. */
-static void make_key(struct get *g)
-{
-    char place[2 * PATH_BYTES_MAX + ENTRY_NAME_MAX + NAME_MAX_BYTES + 4];
-    int n = snprintf(place, sizeof place, "%s/%s%c%s%c%s", g->at.share, g->at.path, 0, g->dest, 0, g->top);
-    struct tag tag = tag_derive("weft stage 1", g->peer->id.b, NODE_ID_BYTES, place, (size_t)n);
-    base32_encode(tag.b, TAG_BYTES, g->key);
-}
-
-static void begin_again(void *arg)
-{
-    start_receive(arg);
-}
-
-static void start_receive(struct get *g)
-{
-    struct receive *r = calloc(1, sizeof *r);
-    struct fault fault;
-    if (!r) {
-        fault_set(&fault, ERR_NOMEM, "out of memory");
-        source_over(g, &fault);
-        return;
-    }
-    memset(&g->remote, 0, sizeof g->remote);
-    make_key(g);
-    r->peer = g->peer->id;
-    r->dest = g->dest;
-    r->top = g->top;
-    r->key = g->key;
-    r->policy = g->policy;
-    r->dry_run = g->dry_run;
-    r->listen = !g->swapped;
-    r->owner = g;
-    r->ready = reception_ready;
-    r->item = item_failed;
-    r->done = receive_done;
-    g->receive = r;
-    g->core->transfers++;
-    core_timer(g->core, &g->timer, PROGRESS_EVERY);
-    g->core->port->receive_start(g->core->port->self, r);
+    get_event(g, "stream");
+    get_source_over(g, NULL);
 }
 
 /* ---- sources */
-
-static void get_reached(void *arg, const struct reached *r)
-{
-    struct get *g = arg;
-    if (!r->link) {
-        source_over(g, &r->fault);
-        return;
-    }
-    g->link = r->link->no;
-    g->began = core_now(g->core);
-    transfer_event(g, "started");
-    start_receive(g);
-}
 
 /* The name that the source gets in the destination. */
 static int choose_top(struct get *g, struct fault *fault)
@@ -367,54 +270,60 @@ static int choose_top(struct get *g, struct fault *fault)
     return 0;
 }
 
+/* The stage's key: the same source to the same place resumes. */
+static void make_key(struct get *g)
+{
+    char place[2 * PATH_BYTES_MAX + ENTRY_NAME_MAX + NAME_MAX_BYTES + 4];
+    int n = snprintf(place, sizeof place, "%s/%s%c%s%c%s", g->at.share, g->at.path, 0, g->dest, 0, g->top);
+    struct tag tag = tag_derive("weft stage 1", g->peer->id.b, NODE_ID_BYTES, place, (size_t)n);
+    base32_encode(tag.b, TAG_BYTES, g->key);
+}
+
+static int source_read(struct get *g, const char *text, size_t n, struct fault *fault)
+{
+    char name[NODE_ID_TEXT + NAME_MAX_BYTES + 1];
+    int err = source_parse(text, n, name, sizeof name, &g->at, fault);
+    if (!err && g->at.share[0] == '\0')
+        err = fault_set(fault, ERR_USAGE,
+                        "'%s' names a peer, but not what to fetch: PEER:SHARE/PATH; 'weft ls %s' shows its shares", name, name);
+    if (!err)
+        err = choose_top(g, fault);
+    return err ? err : core_peer(g->core, name, &g->peer, fault);
+}
+
 static void next_source(struct get *g)
 {
     struct fault fault = {0};
-    char name[NODE_ID_TEXT + NAME_MAX_BYTES + 1];
     size_t n = 0;
-    const char *text = source_text(g, &n);
+    const char *text = get_source_text(g, &n);
     if (!text) {
         get_finish(g);
         return;
     }
-    g->swapped = false;
-    if (source_parse(text, n, name, sizeof name, &g->at, &fault) == 0 && g->at.share[0] == '\0')
-        fault_set(&fault, ERR_USAGE, "'%s' names a peer, but not what to fetch: PEER:SHARE/PATH; 'weft ls %s' shows its shares",
-                  name, name);
-    if (!fault.code)
-        choose_top(g, &fault);
-    if (!fault.code && core_peer(g->core, name, &g->peer, &fault) == 0) {
-        g->peer->busy++;
-        struct row *row = row_new("source");
-        if (row) {
-            row_data(row, "source", text, n);
-            row_data(row, "path", g->dest, strlen(g->dest));
-            row_data(row, "top", g->top, strlen(g->top));
-        }
-        call_row(g->call, row);
-        if (reach_share(g->core, g->peer, g->at.share, get_reached, g) != 0)
-            fault_set(&fault, ERR_NOMEM, "out of memory");
+    memset(&g->seen, 0, sizeof g->seen);
+    if (source_read(g, text, n, &fault) != 0) {
+        g->peer = NULL;
+        get_source_over(g, &fault);
+        return;
     }
-    if (fault.code)
-        source_over(g, &fault);
+    g->peer->busy++;
+    make_key(g);
+    struct row *row = row_new("source");
+    if (row) {
+        row_data(row, "source", text, n);
+        row_data(row, "path", g->dest, strlen(g->dest));
+        row_data(row, "top", g->top, strlen(g->top));
+    }
+    call_row(g->call, row);
+    core_timer(g->core, &g->timer, PROGRESS_EVERY);
+    get_begin(g);
 }
 
 static void get_cancel(struct call *call, int code)
 {
     struct get *g = call->work;
-    struct core *core = g->core;
     g->call = NULL;
-    if (!g->receive) {
-        get_free(g);
-        return;
-    }
-    struct link *link = link_find(core, g->link);
-    if (g->fetch_out && link) {
-        struct msg m = {.type = MSG_CANCEL, .cancel = {.request = ask_number(core, g)}};
-        link_send(link, &m);
-    }
-    ask_cancel(core, g);
-    core->port->receive_cancel(core->port->self, g->receive, code); /* receive_done frees us */
+    get_stop(g, code);
 }
 
 static int policy_parse(const char *text, enum if_exists *policy)
@@ -457,13 +366,8 @@ void verb_get(struct call *call, const struct row *request)
     g->next_get = g->core->gets;
     g->core->gets = g;
     timer_init(&g->timer, tell_progress, g);
-    timer_init(&g->again, begin_again, g);
+    get_carrier_init(g);
     call->work = g;
     call->cancel = get_cancel;
     next_source(g);
-}
-
-void gets_upgrade(struct core *core, struct peer *peer)
-{
-    (void)core, (void)peer;
 }

@@ -41,6 +41,7 @@ int share_put(struct core *core, const struct share_row *row, struct share **out
     if (!s)
         return ERR_NOMEM;
     s->row = *row;
+    files_share_changed(core, s->row.name);
     if (out)
         *out = s;
     return resources_share_put(core, s);
@@ -54,6 +55,7 @@ void share_drop(struct core *core, struct share *share)
         at = &(*at)->next;
     *at = share->next;
     core->share_count--;
+    files_share_changed(core, share->row.name);
     free(share);
 }
 
