@@ -89,7 +89,7 @@ static int deliver_end(struct way *w, const uint8_t *body)
         return err;
     if (flow_count_decode(body, &bytes) != 0 || bytes != atomic_load(&w->t->d->bytes_out))
         return fetch_wrong(w->s, "the end of a stream that had another length");
-    conduit_close(w->c);
+    conduit_end(w->c);
     return fetch_done(w->s);
 }
 

@@ -65,13 +65,17 @@ int conduit_open(struct conduit *c, int fd, bool writes, struct fault *fault)
     return 0;
 }
 
+void conduit_end(struct conduit *c)
+{
+    if (c->fd >= 0 && c->way == CONDUIT_SOCKET && c->writes)
+        shutdown(c->fd, SHUT_WR);
+    conduit_close(c);
+}
+
 void conduit_close(struct conduit *c)
 {
-    if (c->fd < 0)
-        return;
-    if (c->way == CONDUIT_SOCKET && c->writes)
-        shutdown(c->fd, SHUT_WR);
-    close(c->fd);
+    if (c->fd >= 0)
+        close(c->fd);
     c->fd = -1;
 }
 

@@ -103,6 +103,23 @@ static void a_pipe_that_nobody_reads_fills_up_and_waits(void **state)
     close(kept);
 }
 
+/* What breaks off must not look like an end to whoever reads the program's socket. */
+static void a_socket_that_is_only_closed_says_no_end(void **state)
+{
+    int fd[2];
+    char byte;
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
+    int kept = dup(fd[1]);
+    struct conduit out = opened(fd[1], true);
+    conduit_close(&out);
+    assert_int_equal(recv(fd[0], &byte, 1, MSG_DONTWAIT), -1);
+    assert_int_equal(write(kept, "x", 1), 1);
+    assert_int_equal(recv(fd[0], &byte, 1, MSG_DONTWAIT), 1);
+    close(kept);
+    close(fd[0]);
+}
+
 /* The far end sees the half-close, though the program keeps its descriptor. */
 static void a_socket_is_asked_call_by_call(void **state)
 {
@@ -117,7 +134,7 @@ static void a_socket_is_asked_call_by_call(void **state)
     assert_reads(&in, "question");
     assert_int_equal(conduit_write(&out, "answer", 6), 6);
     assert_int_equal(fcntl(kept, F_GETFL), flags);
-    conduit_close(&out);
+    conduit_end(&out);
     char buf[16];
     assert_int_equal(read(fd[0], buf, sizeof buf), 6);
     assert_int_equal(read(fd[0], &byte, 1), 0);
@@ -239,6 +256,7 @@ int main(void)
         cmocka_unit_test(a_pipe_is_opened_anew),
         cmocka_unit_test(a_pipe_that_nobody_reads_fills_up_and_waits),
         cmocka_unit_test(a_socket_is_asked_call_by_call),
+        cmocka_unit_test(a_socket_that_is_only_closed_says_no_end),
         cmocka_unit_test(a_terminal_is_opened_anew_and_never_blocks),
         cmocka_unit_test(the_master_of_a_terminal_stays_itself),
         cmocka_unit_test(a_file_keeps_its_place_and_flags),
