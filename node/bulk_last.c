@@ -189,7 +189,7 @@ static int deliver_end(struct lasting *l, const uint8_t *body)
         return err;
     if (flow_count_decode(body, &bytes) != 0 || bytes != atomic_load(&l->w.t->d->bytes_out))
         return fetch_wrong(l->w.s, "the end of a stream that had another length");
-    conduit_close(l->w.c);
+    conduit_end(l->w.c);
     l->kept->closed = true;
     err = fetch_done(l->w.s);
     if (err == 0 && l->w.t->d->calling)
