@@ -365,6 +365,168 @@ static void p42_a_replayed_request_makes_no_link(void **state)
     world_free(w);
 }
 
+/* ---- several sessions, several relays */
+
+/* Parts of two sessions to hugo change places. */
+static bool swaps(struct tamper *t, struct msg *m)
+{
+    uint64_t *a = &t->kept->part.session, *b = &t->kept->part.credit;
+    if (m->type != MSG_NEXT_OK || m->part.kind != PART_DATA || m->part.len == 0)
+        return true;
+    if (*a == 0 || *a == m->part.session) {
+        *a = m->part.session;
+    } else {
+        *b = m->part.session;
+        m->part.session = *a;
+        t->done++;
+    }
+    return true;
+}
+
+static void p42_swapped_sessions_are_found(void **state)
+{
+    (void)state;
+    struct world *w = relayed_world(10, 1);
+    assert_true(ping(w)->done);
+    assert_true(world_call(w, ANNA, row_for("ls", "target", "hugo:docs"))->done);
+    assert_int_equal(sessions_at(w, ANNA), 2); /* one for the node, one for the share */
+    struct tamper *t = tamper_new(w, HUGO, swaps);
+    t->times = 1;
+    ping(w);
+    world_call(w, ANNA, row_for("ls", "target", "hugo:docs"));
+    ping(w);
+    run(w, SECOND);
+    assert_true(t->done > 0);
+    assert_int_equal(broken_at(w, HUGO), 2); /* the one that got it, and the one that missed it */
+    tamper_free(t);
+    const struct answer *a = world_call(w, ANNA, row_for("ls", "target", "hugo:docs"));
+    assert_true(a->done);
+    assert_int_equal(answer_count(a, "entry"), 5);
+    world_free(w);
+}
+
+/* Sara does her worst, all the time; rita is honest. */
+static void p42_an_honest_relay_is_found_beside_a_hostile_one(void **state)
+{
+    static bool (*const kinds[])(struct tamper *, struct msg *) = {changes, shortens, drops, withholds, changes_answer};
+    (void)state;
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+        struct world *w = relayed_world(11 + k, 2);
+        struct tamper *t = tamper_new(w, ANNA, kinds[k]);
+        unsigned well = 0;
+        for (unsigned i = 0; i < 6; i++) {
+            well += ping(w)->done;
+            run(w, 5 * SECOND);
+        }
+        assert_true(well >= 5);
+        assert_true(sessions_via(w, ANNA, RITA) > 0);
+        tamper_free(t);
+        world_free(w);
+    }
+}
+
+/* ---- answers that nobody asked for */
+
+static void forge(struct world *w, size_t to, const struct relay_part *part, uint64_t request)
+{
+    uint8_t buf[1024];
+    size_t n;
+    struct msg *m = calloc(1, sizeof *m);
+    assert_non_null(m);
+    m->type = MSG_NEXT_OK;
+    m->request = request;
+    m->part = *part;
+    assert_int_equal(msg_encode(m, buf, sizeof buf, &n), 0);
+    assert_true(world_forge(w, SARA, to, buf, n));
+    free(m);
+}
+
+static void p42_who_answers_what_nobody_asked_is_parted_with(void **state)
+{
+    (void)state;
+    for (size_t victim = ANNA; victim <= HUGO; victim++) {
+        struct world *w = relayed_world(20, 1);
+        const struct relay_part part = {.kind = PART_CLOSE, .session = 1};
+        assert_true(ping(w)->done);
+        for (uint64_t i = 0; i < LINK_STRIKES_MAX; i++)
+            forge(w, victim, &part, INT64_MAX - i);
+        run(w, 10 * MILLISECOND);
+        assert_int_equal(sessions_at(w, victim), 0); /* the link to the relay ended, and with it what it carried */
+        run(w, 120 * SECOND);
+        assert_true(ping(w)->done); /* it behaves by now */
+        world_free(w);
+    }
+}
+
+/* A node that never asked for anything at a relay is told of sessions. */
+static void s8_parts_for_who_has_no_session_are_refused(void **state)
+{
+    (void)state;
+    struct world *w = strange_world(21, 1);
+    const struct relay_part part = {.kind = PART_USE, .session = 5};
+    forge(w, ANNA, &part, 77);
+    run(w, SECOND);
+    assert_null(relayed_at(w, ANNA));
+    assert_true(world_core(w, ANNA)->refused_messages > 0);
+    world_free(w);
+}
+
+/* ---- relays behind relays */
+
+static void share_via(struct world *w, size_t node, size_t relay)
+{
+    struct share_row row = {.kind = RESOURCE_DIR, .name = "own", .path = "/srv/own", .via_count = 1};
+    row.via[0] = *world_id(w, relay);
+    assert_int_equal(share_put(world_core(w, node), &row, NULL), 0);
+    reservations_changed(world_core(w, node));
+    run(w, 2 * SECOND);
+}
+
+/* Sara can be reached through rita; but as a relay she is of use only where she can be reached directly. */
+static void p42_a_relay_that_needs_a_relay_is_none(void **state)
+{
+    (void)state;
+    struct world *w = relayed_world(22, 1);
+    size_t rita = world_add(w, "rita");
+    world_roles(w, rita, ROLE_RELAY);
+    world_start(w, rita);
+    run(w, 2 * SECOND);
+    trust(w, SARA, rita);
+    trust(w, ANNA, rita);
+    share_via(w, SARA, rita);
+    world_cut(w, ANNA, SARA, true);
+    run(w, LINK_DEAD_AFTER + 3 * SECOND);
+    assert_true(world_call(w, ANNA, row_for("ping", "peer", "sara"))->done); /* by way of rita */
+    assert_false(ping(w)->done);
+    for (const struct carrier *c = relayed_at(w, ANNA)->carriers; c; c = c->next)
+        assert_true(!c->link || !c->link->relayed);
+    world_free(w);
+}
+
+/* Each is behind the other: whoever asks for one of them, or for what is behind both, comes to an end soon. */
+static void p42_loops_of_relays_end(void **state)
+{
+    (void)state;
+    struct world *w = relayed_world(23, 2);
+    world_add(w, "bob");
+    world_start(w, RITA + 1);
+    run(w, 2 * SECOND);
+    trust(w, SARA, RITA);
+    share_via(w, SARA, RITA);
+    share_via(w, RITA, SARA);
+    run(w, 5 * SECOND);
+    world_cut(w, ANNA, SARA, true);
+    world_cut(w, ANNA, RITA, true);
+    run(w, LINK_DEAD_AFTER + 3 * SECOND);
+    uint64_t messages = world_messages(w), before = world_now(w);
+    assert_false(ping(w)->done);
+    assert_true(world_now(w) - before < 20 * SECOND);
+    assert_true(world_core(w, ANNA)->link_count < 10);
+    run(w, 10 * SECOND);
+    assert_true(world_messages(w) - messages < 2000);
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -377,6 +539,12 @@ int main(void)
         cmocka_unit_test(s8_who_asks_is_who_proves_it_whatever_the_relay_says),
         cmocka_unit_test(s26_a_flood_of_requests_leaves_nothing),
         cmocka_unit_test(p42_a_replayed_request_makes_no_link),
+        cmocka_unit_test(p42_swapped_sessions_are_found),
+        cmocka_unit_test(p42_an_honest_relay_is_found_beside_a_hostile_one),
+        cmocka_unit_test(p42_who_answers_what_nobody_asked_is_parted_with),
+        cmocka_unit_test(s8_parts_for_who_has_no_session_are_refused),
+        cmocka_unit_test(p42_a_relay_that_needs_a_relay_is_none),
+        cmocka_unit_test(p42_loops_of_relays_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
