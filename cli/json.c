@@ -16,6 +16,7 @@ static const struct {
     {"status", "endpoint", "endpoint"},
     {"share", "to", "to"},
     {"share", "via", "via"},
+    {"share", "warning", "warning"},
     {"ready", "endpoint", "endpoints"},
 };
 

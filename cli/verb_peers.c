@@ -26,6 +26,15 @@ static const char *roles(const struct weft_row *row)
     return names[weft_row_int(row, "roles", 0) & 3];
 }
 
+/* A relayed one would say no more than the route. */
+static const char *endpoint(const struct weft_row *row)
+{
+    static const char relayed[] = "relay://";
+    const char *text = weft_row_text(row, "endpoint", "");
+
+    return strncmp(text, relayed, strlen(relayed)) == 0 ? NULL : text;
+}
+
 static void on_row(void *arg, const struct weft_row *row)
 {
     struct table *table = arg;
@@ -40,7 +49,7 @@ static void on_row(void *arg, const struct weft_row *row)
     put_time(table, row, "rtt_us", 1);
     put_time(table, row, "age_ms", 1000);
     table_text(table, show_route(row));
-    table_text(table, weft_row_text(row, "endpoint", NULL));
+    table_text(table, endpoint(row));
     table_text(table, roles(row));
     table_text(table, weft_row_text(row, "note", NULL));
 }

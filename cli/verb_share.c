@@ -102,9 +102,19 @@ static void say_how(struct cli *cli, const struct weft_row *row)
     free(peer);
 }
 
+static void say_warning(void *cli, const char *text, size_t n)
+{
+    size_t cap = 4 * n + 8;
+    char *escaped = cli_need(malloc(cap));
+
+    cli_say(cli, "weft: %s\n", escape(text, n, escaped, cap));
+    free(escaped);
+}
+
 static void show(struct cli *cli, const struct weft_row *row)
 {
     put_share(cli, row);
+    show_each(row, "warning", say_warning, cli);
     if (!args_has(&cli->args, "dry-run"))
         say_how(cli, row);
 }
