@@ -32,6 +32,15 @@ static struct msg *least(enum msg_type type)
     case MSG_SPREAD_HAVE: m->spread_ids.count = 1; break;
     case MSG_CONNECT: m->connect.reception = (struct reception_info){.streams = 2, .deadline_s = 1}; break;
     case MSG_CONNECT_OK: m->connect_ok.streams = 2; break;
+    case MSG_RESERVE_OK: m->reserve_ok.nexts = 1; break;
+    case MSG_OFFER: strcpy(m->offer.name, "x"); break;
+    case MSG_USE_OK: m->use_ok.session = 1; break;
+    case MSG_BRIDGE: m->bridge = (struct msg_bridge){.session = 1, .streams = 1}; break;
+    case MSG_BRIDGE_OK: {
+        struct relay_way way = {.addr_count = 1, .addr[0] = {.family = AF_INET, .ip = {10, 0, 0, 1}, .port = 1}};
+        m->bridge_ok = (struct msg_bridge_ok){.own = way, .other = way, .deadline_s = 1};
+        break;
+    }
     default: break;
     }
     return m;
