@@ -35,7 +35,7 @@ int supply_http(struct supply *s, struct fault *fault);
 int supply_command(struct supply *s, struct fault *fault);
 int supply_fifo(struct supply *s, struct fault *fault);
 
-/* ---- what they use (resource.c) */
+/* ---- what they use (resource.c, resource_pump.c) */
 
 /* The stream is there: these descriptors (takes them), or a pipe that supply_write fills. */
 void supply_opened(struct supply *s, const int fd[2]);
