@@ -425,8 +425,8 @@ static void rows_that_break_the_rules_are_damage(void **state)
         "INSERT INTO share VALUES ('s', CAST('cmd:sh' AS BLOB), 4, 0, 0)",
         "INSERT INTO share VALUES ('s', CAST('cmd:/bin/sh \"' AS BLOB), 4, 0, 0)",
         "INSERT INTO share VALUES ('s', x'2f', 1, 0, 0); INSERT INTO via VALUES ('s', zeroblob(31))",
-        "INSERT INTO share VALUES ('s', x'2f', 1, 0, 0); INSERT INTO via SELECT 's', randomblob(32) FROM "
-        "json_each('[1,2,3,4,5]')",
+        ("INSERT INTO share VALUES ('s', x'2f', 1, 0, 0);"
+         "INSERT INTO via SELECT 's', randomblob(32) FROM json_each('[1,2,3,4,5]')"),
     };
     for (size_t i = 0; i < sizeof peers / sizeof peers[0]; i++) {
         damage(w, peers[i]);
