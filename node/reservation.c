@@ -40,6 +40,20 @@ static void list_in_record(struct core *core)
 
 /* ---- the end */
 
+static void given_up(void *arg, const struct msg *m, const struct fault *fault)
+{
+    (void)arg, (void)m, (void)fault; /* it runs out by itself, too */
+}
+
+/* Its relay need not keep what nobody wants. */
+static void give_up(struct reservation *r)
+{
+    struct msg *m = &r->core->relayed->out;
+    m->type = MSG_RESERVE;
+    m->reserve = (struct msg_reserve){.pipe = pipe_owned(&r->carrier->peer->id, "relay")};
+    ask(r->carrier->link, m, MSG_RESERVE_OK, RESERVE_TIMEOUT, given_up, NULL);
+}
+
 static void reservation_free(struct reservation *r)
 {
     struct core *core = r->core;
@@ -57,10 +71,13 @@ static void reservation_free(struct reservation *r)
 
 bool reservation_settle(struct reservation *r)
 {
-    bool over = !r->wanted && (!r->offers || r->state.now != RESERVATION_HELD);
-    if (over)
-        reservation_free(r);
-    return over;
+    bool held = r->state.now == RESERVATION_HELD && r->carrier->link;
+    if (r->wanted || (held && r->offers))
+        return false;
+    if (held)
+        give_up(r);
+    reservation_free(r);
+    return true;
 }
 
 /* ---- asking */
@@ -177,9 +194,12 @@ static void over(struct carrier *c, const char *why)
     reservation_failed(c->reservation, &fault);
 }
 
+/* Of two links to it one was left: then the other one does. */
 void reservation_lost(struct carrier *c)
 {
     over(c, "the link to it is lost");
+    if (c->reservation && c->reservation->state.now == RESERVATION_WAITING && c->peer->connected > 1)
+        core_timer(c->core, &c->reservation->timer, 0);
 }
 
 void reservation_drained(struct carrier *c)

@@ -30,12 +30,20 @@ static void unshare(struct world *w, const char *name)
     reservations_changed(core);
 }
 
+/* What the relay itself says that it has. */
+static int64_t reserved_at(struct world *w, size_t relay)
+{
+    const struct answer *a = world_call(w, relay, row_for("status", NULL, NULL));
+    return row_get_int(answer_row(a, "status", 0), "relay_reservations", -1);
+}
+
 static void relay_7_a_share_that_names_a_relay_is_offered_there(void **state)
 {
     (void)state;
     struct world *w = relayed_world(1, 2);
     assert_true(is_held(w, SARA) && is_held(w, RITA));
     assert_int_equal(relays_in_record(w), 2);
+    assert_int_equal(reserved_at(w, SARA), 1);
     assert_int_equal(handles_at(w, SARA), 1);
     offer(w, "more", 1);
     run(w, SECOND);
@@ -57,7 +65,8 @@ static void relay_7_a_share_that_is_dropped_is_withdrawn(void **state)
     unshare(w, "more");
     run(w, SECOND);
     assert_int_equal(handles_at(w, SARA), 0);
-    assert_null(reservation_with(w, SARA)); /* no share wants it */
+    assert_null(reservation_with(w, SARA)); /* no share wants it, and its relay was told */
+    assert_int_equal(reserved_at(w, SARA), 0);
     assert_int_equal(relays_in_record(w), 0);
     assert_false(ping(w)->done);
     world_free(w);
