@@ -40,7 +40,7 @@ struct peer {
     uint64_t dial_after;   /* the next attempt; 0: at once */
     uint64_t dial_wait;    /* doubles with every failed attempt, until a sign of life */
     bool dialling;         /* a race for it is on */
-    uint64_t shut_until;   /* none of its endpoints answered us lately, though it reached us: that will do until then */
+    uint64_t shut_until;   /* its own endpoints did not answer lately: until then no other way waits for them */
     bool warned;           /* the person was told that its name is another key's */
 };
 

@@ -100,6 +100,8 @@ struct link *link_for(struct core *core, const struct peer *peer, const struct t
 struct link *link_to(struct core *core, const struct peer *peer);
 /* May such a message travel on it? Through a relay go requests of its two ends, and nothing for others. */
 bool link_carries(const struct link *link, const struct msg *m);
+/* Its own endpoints do not answer, though it can be reached otherwise. */
+void peer_is_shut(struct core *core, struct peer *peer);
 /* Bytes of one message, by whatever carries the link. ERR_FULL, ERR_UNREACHABLE. */
 int link_carry(struct link *link, const void *bytes, size_t n);
 /* What carries it is given up, without a word to the link's holders. */

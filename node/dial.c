@@ -238,6 +238,8 @@ void race_use(struct core *core, void *arg, const struct tag *handle, bool or_no
 void race_won(struct race *race, struct link *link)
 {
     race->open--;
+    if (link->relayed && race->dialled > 0)
+        peer_is_shut(race->core, race->peer);
     race_end(race, link);
 }
 
@@ -272,10 +274,12 @@ static void race_sort(struct race *race, const struct endpoint *endpoints, size_
                 r->id[r->count++] = relay;
 }
 
-/* Behind its own endpoints, but before ws. */
+/* Behind its own endpoints, but before ws; beside them when they did not answer lately. */
 static uint64_t relays_wait(const struct race *race)
 {
     uint64_t before = 0;
+    if (race->began < race->peer->shut_until)
+        return 0;
     for (size_t i = 0; i < race->count; i++)
         before += race->endpoint[i].transport != TRANSPORT_WS;
     return before > 0 ? (before - 1) * DIAL_STAGGER + RELAY_AFTER : 0;

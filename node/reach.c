@@ -18,7 +18,6 @@
 
 #define REACH_DEADLINE (8 * SECOND)
 #define REACH_INBOUND_AFTER (300 * MILLISECOND) /* a race is given this long before the holder's own link to us will do */
-#define SHUT_FOR (60 * SECOND)                  /* when it had to do, it does at once for so long */
 
 struct reach {
     struct reach *next;
@@ -131,7 +130,7 @@ static struct link *link_by_holder(struct reach *r)
 {
     struct link *link = link_of_holder(r);
     if (link && link->inbound && !link->relayed)
-        r->peer->shut_until = core_now(r->core) + SHUT_FOR;
+        peer_is_shut(r->core, r->peer);
     return link;
 }
 

@@ -23,7 +23,6 @@
 #define ATTEMPTS 5                /* of one peer: ATTEMPT_LIFE / UPGRADE_EVERY */
 #define ATTEMPTS_MAX 20
 #define SESSION_RESTS (3 * SECOND) /* idle for so long, beside a connection: it is not needed any more */
-#define SHUT_FOR (60 * SECOND)     /* it reached us, and we did not reach it */
 
 struct attempt {
     struct upgrade *of;
@@ -175,7 +174,7 @@ static struct link *resting(const struct core *core, const struct peer *peer)
     return NULL;
 }
 
-static void move(struct upgrade *u, uint64_t now)
+static void move(struct upgrade *u)
 {
     struct core *core = u->core;
     struct peer *peer = u->peer;
@@ -186,7 +185,7 @@ static void move(struct upgrade *u, uint64_t now)
     if (!u->moved) {
         u->moved = true;
         if (link_direct(peer)->inbound)
-            peer->shut_until = now + SHUT_FOR;
+            peer_is_shut(core, peer);
         gets_upgrade(core, peer);
         connects_upgrade(core, peer);
         channel_out_upgrade(core, peer);
@@ -225,7 +224,7 @@ static void tick(void *arg)
     gather(core);
     for (struct upgrade *u = core->upgrades; u; u = u->next) {
         if (u->peer->connected > 0)
-            move(u, now);
+            move(u);
         else
             look(u, now);
     }

@@ -94,6 +94,13 @@ void link_route(const struct link *link, char out[ROUTE_TEXT])
     snprintf(out, ROUTE_TEXT, "%s%s", link->relayed ? "relay:" : "direct", link->relayed ? label : "");
 }
 
+#define SHUT_FOR (60 * SECOND)
+
+void peer_is_shut(struct core *core, struct peer *peer)
+{
+    peer->shut_until = core_now(core) + SHUT_FOR;
+}
+
 /* ---- carrying */
 
 int link_carry(struct link *link, const void *bytes, size_t n)

@@ -177,6 +177,7 @@ static void nobody_waits_long_for_a_relay_and_not_at_all_for_a_session(void **st
     assert_in_range(world_messages(w) - before, 1, 12); /* no question who has it bound, and no handshake */
     assert_int_equal(sessions_of(w, ANNA), 1);
     assert_int_equal(sessions_of(w, BOB), 1);
+    assert_in_range(time_of(w, request("ls", "target", "bob")), 0, 20 * hop); /* another session: his endpoints were tried */
     world_free(w);
 }
 
