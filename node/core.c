@@ -290,7 +290,7 @@ static void on_message(struct link *link, const struct msg *m)
     case MSG_HANDLES_OK:
     case MSG_USE_OK:
     case MSG_BRIDGE_OK:
-        if (!ask_on_answer(link, m) && !sessions_on_error(link, m))
+        if (!ask_on_answer(link, m) && !sessions_on_error(link, m) && !(m->type == MSG_ERROR && gets_on_error(link, m)))
             link->core->refused_messages++; /* late, or never asked for */
         break;
     default:

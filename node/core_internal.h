@@ -256,6 +256,8 @@ void files_stop(struct core *core);
 void files_free(struct core *core);
 void shares_free(struct core *core);
 void gets_free(struct core *core);
+/* An ERROR that no request waits for: is it about a FETCH that was answered already? Then it is dealt with. */
+bool gets_on_error(struct link *link, const struct msg *m);
 struct share *share_find(struct core *core, const char *name);
 bool share_allows(const struct share *share, const struct peer *peer);
 bool share_is_stream(const struct share *share); /* all but files and folders */

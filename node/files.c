@@ -333,6 +333,16 @@ void files_link_lost(struct core *core, struct link *link)
             s->link = 0;
 }
 
+/* The peer is told at once: the relay ends the session as soon as it hears of it. */
+static void withdraw(struct serve *s)
+{
+    struct link *link = link_find(s->core, s->link);
+    if (link)
+        link_error(link, s->request, ERR_NOT_FOUND, "this share is not offered here any more");
+    s->link = 0;
+    s->core->port->send_cancel(s->core->port->self, s->send, ERR_NOT_FOUND);
+}
+
 /* What goes by a relay at which its share is not offered any more, or not to this peer, ends. */
 void files_share_changed(struct core *core, const char *name)
 {
@@ -340,7 +350,7 @@ void files_share_changed(struct core *core, const char *name)
     for (struct serve *s = core->serves; s; s = s->next)
         if (s->send && s->relayed && strcmp(s->share, name) == 0 &&
             !(share && share_allows(share, s->peer) && share_goes_via(&share->row, &s->relay)))
-            core->port->send_cancel(core->port->self, s->send, ERR_NOT_FOUND);
+            withdraw(s);
 }
 
 void files_start(struct core *core)

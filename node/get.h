@@ -51,7 +51,8 @@ struct get {
     uint64_t joined_at;
     bool moving;         /* this attempt was stopped for a better way */
     bool settled;        /* no other way is tried any more: the better one did not do */
-    bool fetch_out;      /* FETCH is not answered yet */
+    uint64_t fetch;      /* the latest FETCH's number */
+    bool fetch_out;      /* it is not answered yet */
     struct fault remote; /* why the sender refused */
     uint64_t moved;      /* in this attempt, as last seen */
     struct receive *receive;

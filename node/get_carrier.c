@@ -55,6 +55,7 @@ static void cancel_fetch(struct get *g)
         link_send(link, &m);
     }
     g->fetch_out = false;
+    g->fetch = 0;
     ask_cancel(g->core, g);
 }
 
@@ -152,6 +153,8 @@ static void receive_done(struct receive *r)
     get_observe(g);
     ask_cancel(g->core, g);
     g->fetch_out = false;
+    if (r->fault.code != ERR_UNREACHABLE)
+        g->fetch = 0; /* it is we who ended it */
     if (fault.code != ERR_LOCKED)
         g->locked_from = 0;
     else if (g->locked_from == 0)
@@ -204,6 +207,7 @@ static void reception_ready(struct receive *r)
     }
     free(m);
     g->fetch_out = err == 0;
+    g->fetch = ask_number(g->core, g);
     if (err) {
         char label[NAME_MAX_BYTES + 1];
         peer_label(g->peer, label);
@@ -318,6 +322,7 @@ void get_begin(struct get *g)
     g->begun = g->settled = g->moving = g->relayed = false;
     g->locked_from = 0;
     g->attempts = g->barren = 0;
+    g->fetch = 0;
     seek(g);
 }
 
@@ -338,6 +343,36 @@ void get_stop(struct get *g, int code)
     }
     cancel_fetch(g);
     g->core->port->receive_cancel(g->core->port->self, g->receive, code); /* receive_done frees us */
+}
+
+/* ---- the sender's last word */
+
+/* Its streams may have broken just before, and a way is sought again: nothing else would come of that. */
+static void sender_stopped(struct get *g, const struct fault *why)
+{
+    if (g->receive) {
+        g->remote = *why;
+        g->core->port->receive_cancel(g->core->port->self, g->receive, (int)why->code);
+    } else {
+        give_up(g, why);
+    }
+}
+
+/* A FETCH that was answered already has failed at the sender's. That its streams were lost is known here, too. */
+bool gets_on_error(struct link *link, const struct msg *m)
+{
+    for (struct get *g = link->core->gets; g; g = g->next_get) {
+        if (g->peer != link->peer || g->fetch_out || g->fetch == 0 || g->fetch != m->request)
+            continue;
+        char label[NAME_MAX_BYTES + 1], text[ERROR_TEXT_MAX * 4 + 1];
+        struct fault why;
+        peer_label(link->peer, label);
+        fault_set(&why, (int)m->error.code, "%s: %s", label, escape(m->error.text, strlen(m->error.text), text, sizeof text));
+        if (why.code != ERR_UNREACHABLE && why.code != ERR_TIMEOUT)
+            sender_stopped(g, &why);
+        return true;
+    }
+    return false;
 }
 
 /* ---- a better way */

@@ -12,6 +12,7 @@ struct world *world_new(uint64_t seed)
     w->rng = seed * 0x9e3779b97f4a7c15u + 1;
     w->trace = 0xcbf29ce484222325u;
     w->now = SECOND;
+    w->rate = SIM_RATE;
     w->cut = calloc(WORLD_NODES_MAX, WORLD_NODES_MAX / 8);
     assert(w->cut);
     return w;

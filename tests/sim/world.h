@@ -58,6 +58,8 @@ void world_cut(struct world *w, size_t a, size_t b, bool cut);
 void world_firewall(struct world *w, size_t node, bool closed);
 /* Part of all datagrams that are lost, in thousandths. */
 void world_loss(struct world *w, unsigned thousandths);
+/* Bytes a second of each transfer from now on. */
+void world_rate(struct world *w, uint64_t bytes_per_s);
 /* Delivers a datagram of any bytes to a node. */
 void world_inject(struct world *w, size_t node, const void *bytes, size_t n);
 

@@ -131,6 +131,7 @@ void bridges_end(struct sim_node *node)
     while (node->bridges) {
         struct sim_bridge *s = node->bridges;
         node->bridges = s->next;
+        s->b->port_data = NULL; /* its core may still close it */
         free(s);
     }
 }

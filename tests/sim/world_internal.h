@@ -95,6 +95,7 @@ struct sim_node {
 struct world {
     uint64_t now, seq, rng, trace, events, messages, clients;
     unsigned loss;
+    uint64_t rate; /* of a transfer */
     struct event **heap;
     size_t count, cap;
     struct sim_node *nodes[WORLD_NODES_MAX];
@@ -107,6 +108,7 @@ struct world {
 /* A shared folder holds files named after their number; a transfer of it, or of anything in it, moves all of them. */
 #define SIM_FILES 5
 #define SIM_FILE_BYTES 1000000u
+#define SIM_RATE 100000000u /* bytes a second, of each transfer, unless world_rate says otherwise */
 
 #define WORLD_DELAY (200 * 1000ull) /* one way: 0.2 ms, as on a LAN */
 

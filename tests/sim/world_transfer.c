@@ -1,4 +1,4 @@
-/* Transfers of the simulated world. A shared thing is SIM_FILES files of SIM_FILE_BYTES; a transfer moves them at SIM_RATE, a tick
+/* Transfers of the simulated world. A shared thing is SIM_FILES files of SIM_FILE_BYTES; a transfer moves them at world_rate, a tick
  * at a time, while its way is open: directly, where the side that is dialled is not behind a firewall, or through a bridge.
  * What has come stays in the receiving node's stage, so that the next receive with the same key goes on from there.
  *
@@ -9,9 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SIM_RATE 100000000u /* bytes a second */
 #define TICK (5 * MILLISECOND)
-#define TICK_BYTES (SIM_RATE / 200)
+#define TICKS_PER_S (SECOND / TICK)
 #define SETTING_UP (4 * WORLD_DELAY)
 #define TOTAL ((uint64_t)SIM_FILES * SIM_FILE_BYTES)
 
@@ -117,8 +116,10 @@ static void lost(struct sim_transfer *t)
 void transfers_end(struct sim_node *node)
 {
     while (node->transfers) {
-        lost(node->transfers->other);
-        forget(node->transfers);
+        struct sim_transfer *t = node->transfers;
+        lost(t->other);
+        *(t->r ? &t->r->port_data : &t->s->port_data) = NULL; /* its core may still cancel it */
+        forget(t);
     }
 }
 
@@ -171,6 +172,11 @@ static bool raw_takes(struct sim_node *node, const struct send *s)
 
 /* ---- bytes */
 
+void world_rate(struct world *w, uint64_t bytes_per_s)
+{
+    w->rate = bytes_per_s;
+}
+
 static void finish(struct sim_transfer *t)
 {
     if (!t->pending)
@@ -192,7 +198,8 @@ static void tick(void *data)
         lost(rx);
         return;
     }
-    uint64_t n = rx->node->frozen || tx->node->frozen ? 0 : TOTAL - *rx->staged < TICK_BYTES ? TOTAL - *rx->staged : TICK_BYTES;
+    uint64_t left = TOTAL - *rx->staged, most = rx->node->world->rate / TICKS_PER_S;
+    uint64_t n = rx->node->frozen || tx->node->frozen ? 0 : left < most ? left : most;
     *rx->staged += n;
     p->bytes_moved += n;
     p->bytes_done = *rx->staged;
@@ -339,7 +346,7 @@ void sim_send_go(void *self, struct send *s)
     t->go = true;
     if (t->to_raw) {
         s->progress.bytes_moved = TOTAL;
-        later(t, TOTAL * SECOND / SIM_RATE, is_done);
+        later(t, TOTAL * SECOND / t->node->world->rate, is_done);
     } else if (t->other) {
         run(t->other);
     } else {
