@@ -358,6 +358,28 @@ static void relay_7_a_session_that_a_transfer_goes_beside_is_in_use(void **state
     }
 }
 
+/* A record may name anybody's addresses. */
+static void s26_who_is_not_trusted_makes_a_node_dial_little(void **state)
+{
+    (void)state;
+    for (int trusted = 0; trusted <= 1; trusted++) {
+        struct world *w = relay_world(33, 1);
+        struct record *r = &known(w, BOB, ANNA)->record;
+        assert_true(world_call(w, ANNA, request("ping", "peer", "bob"))->done);
+        known(w, BOB, ANNA)->trusted = trusted;
+        for (r->endpoint_count = 1; r->endpoint_count < RECORD_ENDPOINTS_MAX; r->endpoint_count++)
+            r->endpoint[r->endpoint_count] = r->endpoint[0];
+        uint64_t before = world_core(w, BOB)->next_link;
+        keep_talking(w, world_now(w) + 10 * SECOND);
+        uint64_t dials = world_core(w, BOB)->next_link - before;
+        if (trusted)
+            assert_in_range(dials, 200, 330);
+        else
+            assert_in_range(dials, 1, 10 * DIALS_PER_S + DIALS_BURST + 3 * RECORD_ENDPOINTS_MAX); /* and some for company */
+        world_free(w);
+    }
+}
+
 static void relay_7_when_the_connection_dies_the_relay_is_taken_again(void **state)
 {
     (void)state;
@@ -495,6 +517,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(relay_7_either_end_may_be_the_one_that_can_dial),
         cmocka_unit_test(sessions_that_rest_cause_no_dials),
         cmocka_unit_test(relay_7_a_session_that_a_transfer_goes_beside_is_in_use),
+        cmocka_unit_test(s26_who_is_not_trusted_makes_a_node_dial_little),
         cmocka_unit_test(relay_7_when_the_connection_dies_the_relay_is_taken_again),
         cmocka_unit_test(relay_4_of_several_relays_another_one_does),
         cmocka_unit_test(a_holder_that_is_back_is_reached_and_not_its_earlier_life),
