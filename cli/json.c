@@ -13,10 +13,7 @@
 static const struct {
     const char *kind, *field, *member;
 } arrays[] = {
-    {"status", "endpoint", "endpoint"},
-    {"share", "to", "to"},
-    {"share", "via", "via"},
-    {"share", "warning", "warning"},
+    {"status", "endpoint", "endpoint"}, {"share", "to", "to"}, {"share", "via", "via"}, {"share", "warning", "warning"},
     {"ready", "endpoint", "endpoints"},
 };
 

@@ -119,8 +119,8 @@ static void give_back(struct landing *l, const char *name)
         l->hidden[0] = '\0';
 }
 
-/* The two change places, and what came out must be what was seen. Where a file system cannot exchange (NFS, exFAT), it is looked at
- * just before a plain rename. */
+/* The two change places, and what came out must be what was seen. Where a file system cannot exchange (NFS, exFAT), it is
+ * looked at just before a plain rename. */
 static int exchange(struct landing *l, const char *name)
 {
     struct stat out;

@@ -24,7 +24,7 @@ struct conduit {
 int conduit_open(struct conduit *c, int fd, bool writes, struct fault *fault);
 /* All has been written: says that no more comes, also where the program keeps a socket of its own open, and closes. */
 void conduit_end(struct conduit *c);
-/* Closes. A socket that the program keeps says nothing of an end, for there may have been none: the program is told otherwise. */
+/* Closes. A socket that the program keeps says nothing of an end, for there may have been none: the program is told so. */
 void conduit_close(struct conduit *c);
 
 /* Between 1 and n bytes; 0 at the end; -1 with errno EAGAIN when it would have to wait, or another. */

@@ -1,5 +1,5 @@
-/* weft pipe connect --listen: the program listens in a thread of this process, the test is whoever connects. Sockets are real; a
- * libweft without a node is the other end, and sends back what it gets, in capitals. */
+/* weft pipe connect --listen: the program listens in a thread of this process, the test is whoever connects. Sockets are real;
+ * a libweft without a node is the other end, and sends back what it gets, in capitals. */
 #include "err.h"
 #include "fake_weft.h"
 

@@ -1,4 +1,5 @@
-/* Byte streams as files: what get does with a source that is one. A libweft without a node plays the stream; the files are real. */
+/* Byte streams as files: what get does with a source that is one. A libweft without a node plays the stream; the files are
+ * real. */
 #include "err.h"
 #include "fake_weft.h"
 #include "scratch.h"
@@ -21,7 +22,8 @@
 struct scene {
     struct fake *fake;
     struct scratch scratch;
-    char log[300]; /* the path of "log.txt" in it */
+    struct scratch_path file; /* "log.txt" in it */
+    const char *log;          /* its path */
 };
 
 static int setup(void **state)
@@ -32,7 +34,8 @@ static int setup(void **state)
     s->fake->pipe.stream = "line one\nline two\n";
     s->fake->pipe.route = "relay:hub";
     scratch_make(&s->scratch);
-    snprintf(s->log, sizeof s->log, "%s", scratch_at(&s->scratch, "log.txt").s);
+    s->file = scratch_at(&s->scratch, "log.txt");
+    s->log = s->file.s;
     *state = s;
     return 0;
 }
