@@ -1,5 +1,5 @@
-/* The main thread accepts, and reports; each stream has a thread that waits in weft_pipe_connect, with a connection of its own to
- * the node.
+/* The main thread accepts, and reports; each stream has a thread that waits in weft_pipe_connect, with a connection of its own
+ * to the node.
  *
  * Invariants: (1) only the main thread opens and closes descriptors and connections, and only it writes; a stream's thread
  * touches nothing but its slot until it sets `over`; (2) a stream that failed ends in a reset of its connection, so that
