@@ -52,7 +52,7 @@ static void identity_of(unsigned number, struct identity *out)
     uint8_t seed[SEED_BYTES];
     char name[32];
     int n = snprintf(name, sizeof name, "relay load %u", number);
-    crypto_generichash(seed, sizeof seed, (const unsigned char *)name, (size_t)n, NULL, 0);
+    crypto_generichash(seed, sizeof seed, (const unsigned char *)name, (unsigned long long)n, NULL, 0);
     identity_from_seed(seed, out);
 }
 
@@ -257,6 +257,10 @@ static void client_start(struct load *load, unsigned number, const struct seed *
         die("core_new");
     struct peer_row peer = {.id = relay->id, .name = "relay", .trust = TRUST_TRUSTED};
     core_load_peer(c->core, &peer);
+    struct identity next;
+    identity_of((number + 1) % load->count, &next);
+    struct peer_row other = {.id = next.id, .trust = TRUST_TRUSTED};
+    core_load_peer(c->core, &other);
     struct share_row share = {
         .name = "things", .path = "/nowhere", .kind = RESOURCE_DIR, .is_public = true, .via_count = 1, .via = {relay->id}};
     core_load_share(c->core, &share);
