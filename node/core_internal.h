@@ -133,6 +133,8 @@ void links_close_all(struct core *core, enum bye_reason reason);
 bool links_close_outlived(struct core *core, const struct peer *peer);
 /* Asks a peer, on every link to it that has been silent since, for a sign of life: one that brings none soon is closed. */
 void links_doubt(struct core *core, struct peer *peer);
+/* There is a link: its pulse is taken from now on (pulse.c). */
+void links_watch(struct core *core);
 void links_on_hello(struct link *link, const struct msg *m);
 void links_on_welcome(struct link *link, const struct msg *m);
 void links_init(struct core *core);

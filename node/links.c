@@ -1,4 +1,4 @@
-/* Links: who is at the far end, and is it still there? Making them is for dial.c and company.c, choosing one for ways.c.
+/* Links: who is at the far end? Making them is for dial.c and company.c, choosing one for ways.c, watching them for pulse.c.
  *
  * A link is dialled (we know whom we want: CURVE proves the key that its id yields) or accepted (CURVE proved a key; HELLO
  * brings a record whose id must yield that key). Both ends then know each other's record. A session through a relay
@@ -18,9 +18,6 @@
 static const char *const link_names[] = {"dialling", "accepted", "up"};
 static const uint32_t link_moves[] = {STATE_BIT(LINK_UP), STATE_BIT(LINK_UP), 0};
 static const struct state_table link_table = {.what = "link", .names = link_names, .allowed = link_moves, .count = LINK_STATES};
-
-#define HEARTBEAT (1 * SECOND) /* how often silent links are looked at */
-#define PIPE_LINK_IDLE (120 * SECOND)
 
 /* ---- finding */
 
@@ -138,8 +135,7 @@ struct link *link_new(struct core *core, link_no no, struct peer *peer, bool tru
     link->same_bucket = *bucket_of(core, no);
     *bucket_of(core, no) = link;
     core->link_count++;
-    if (core->heartbeat.slot == TIMER_IDLE)
-        core_timer(core, &core->heartbeat, HEARTBEAT);
+    links_watch(core);
     return link;
 }
 
@@ -435,71 +431,4 @@ void links_on_welcome(struct link *link, const struct msg *m)
         race_won(race, link);
     if (second_link(link))
         link_close(link, BYE_DUPLICATE);
-}
-
-/* ---- heartbeats */
-
-static void ping(struct link *link, uint64_t now)
-{
-    struct msg m = {.type = MSG_PING};
-    core_random(link->core, &link->ping_nonce, sizeof link->ping_nonce);
-    link->ping_nonce >>= 1; /* wire integers are at most INT64_MAX */
-    m.ping.nonce = link->ping_nonce;
-    link->pinged_at = now;
-    link_send(link, &m);
-}
-
-void links_doubt(struct core *core, struct peer *peer)
-{
-    uint64_t now = core_now(core);
-    for (struct link *l = peer->links; l; l = l->same_peer)
-        if (l->state.now == LINK_UP && l->heard_at < now) {
-            l->doubted_at = now;
-            ping(l, now);
-        }
-}
-
-static bool link_overdue(const struct link *link, uint64_t now)
-{
-    if (link->state.now != LINK_UP)
-        return now - link->opened_at > LINK_HELLO_DEADLINE;
-    if (link->doubted_at > link->heard_at && now - link->doubted_at >= LINK_DOUBT)
-        return true;
-    bool idle_pipe = !link->inbound && !link->plain && link->users == 0 && now - link->used_at > PIPE_LINK_IDLE;
-    return now - link->heard_at > LINK_DEAD_AFTER || idle_pipe;
-}
-
-/* Closing one link may end others, so the search begins anew each time. */
-static void close_overdue(struct core *core, uint64_t now)
-{
-    struct link *l = core->links;
-    while (l) {
-        bool overdue = link_overdue(l, now);
-        if (overdue)
-            link_close(l, BYE_DUPLICATE);
-        l = overdue ? core->links : l->next;
-    }
-}
-
-static void heartbeat(void *arg)
-{
-    struct core *core = arg;
-    uint64_t now = core_now(core);
-    close_overdue(core, now);
-    for (struct link *l = core->links; l; l = l->next)
-        if (l->state.now == LINK_UP && now - l->heard_at >= LINK_PING_AFTER && now - l->pinged_at >= LINK_PING_AFTER)
-            ping(l, now);
-    if (core->links)
-        core_timer(core, &core->heartbeat, HEARTBEAT);
-}
-
-void links_init(struct core *core)
-{
-    timer_init(&core->heartbeat, heartbeat, core);
-}
-
-void links_fini(struct core *core)
-{
-    links_close_all(core, BYE_STOPPING);
-    core_cancel(core, &core->heartbeat);
 }

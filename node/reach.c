@@ -5,9 +5,9 @@
  * between all of them, else, when none can be dialled from here, a connection that the holder made to us. Of several holders
  * the best one that can be linked is taken.
  *
- * Endpoints may be relays. What goes through one is opened for a handle: that of the share that is wanted; for a pipe the one of
- * its name, in case that is a share; for all else the node's. When nobody can be asked who has an owned pipe bound, its owner's
- * record says by which relays the owner can be: it is tried there.
+ * Endpoints may be relays. What goes through one is opened for a handle: that of the share that is wanted; for a pipe the
+ * one of its name, in case that is a share; for all else the node's. When nobody can be asked who has an owned pipe bound, its
+ * owner's record says through which relays the owner can be reached: it is tried there.
  *
  * Invariants: (1) `done` is called once, never from inside reach_pipe; (2) a reach waits for the owner's link, for the query
  * or for a race, and its timer bounds them all together; (3) the pipe of a relay is never reached through a relay. */

@@ -3,8 +3,8 @@
  * While sessions with a peer are in use, its own endpoints are dialled every UPGRADE_EVERY, and anew each time, for what a
  * firewall has swallowed TCP repeats only after a second. Both ends do so: it is enough that one can dial the other. Once there
  * is a connection, whoever made it and why, all that is begun takes it (ways.c), gets, streams and channels are moved, and
- * sessions of ours are hung up when they have been idle for a moment. When it is lost again nothing is to be done: requests seek their way
- * anew (reach.c).
+ * sessions of ours are hung up when they have been idle for a moment. When it is lost again nothing is to be done: requests
+ * seek their way anew (reach.c).
  *
  * Invariants: (1) there is a struct upgrade for each peer with a session that is up, from the next turn on; (2) at most
  * ATTEMPTS_MAX races are under way at once, and who has waited longest is next; (3) dials of peers that are not trusted come

@@ -1,9 +1,9 @@
 /* Ways: which of the links to a peer is taken, and what may travel on it.
  *
  * A link is carried by a connection, or by a session through a relay (session.h). To whoever holds it they are the same; here
- * is where they differ. A connection is always preferred. A session stands for one handle of the node that it leads to: what is
- * asked through it is held against that. And it serves its two ends alone: no gossip of others, no rendezvous, no spreading, and
- * above all no relay, so that no session ever goes through a session. */
+ * is where they differ. A connection is always preferred. A session stands for one handle of the node that it leads to: what
+ * is asked through it is held against that. And it serves its two ends alone: no gossip of others, no rendezvous, no
+ * spreading, and above all no relay, so that no session ever goes through a session. */
 #include "core_internal.h"
 #include "session.h"
 
