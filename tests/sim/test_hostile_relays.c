@@ -3,8 +3,8 @@
  *
  * Whatever a relay does, what is asked through it is answered truly or not at all, and the next relay is taken. What one end of
  * a session finds in its bytes: tests/unit/test_session.c. What clients can do to a relay: test_hostile_relay_clients.c. */
+#include "hostile_tap.h"
 #include "pipe_programs.h"
-#include "relayed_world.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -25,123 +25,6 @@ static void it_works_through_a_relay(void **state)
     world_free(w);
 }
 
-/* ---- a relay that is honest, but for what the tap does */
-
-struct tamper {
-    struct world *w;
-    size_t victim;                                   /* whose parts: anna or hugo */
-    bool (*change)(struct tamper *t, struct msg *m); /* of a NEXT_OK or USE_OK from sara; false: it is dropped */
-    unsigned skip;                                   /* DATA parts with bytes that pass first */
-    unsigned every;                                  /* of those that follow, it strikes at each of that number; 0: at all */
-    unsigned seen;
-    unsigned times; /* 0: on and on */
-    unsigned done;
-    struct msg *m, *kept;
-    uint8_t bytes[MSG_BYTES_MAX], kept_bytes[RELAY_PART_MAX];
-};
-
-static void tap(void *arg, struct world_message *message)
-{
-    struct tamper *t = arg;
-    bool over = t->times > 0 && t->done >= t->times;
-    if (message->from != SARA || message->to != t->victim || over || message->n > sizeof t->bytes)
-        return;
-    memcpy(t->bytes, message->bytes, message->n);
-    if (msg_decode(t->bytes, message->n, t->m) != 0 || (t->m->type != MSG_NEXT_OK && t->m->type != MSG_USE_OK))
-        return;
-    if (!t->change(t, t->m))
-        message->times = 0;
-    else
-        assert_int_equal(msg_encode(t->m, message->bytes, message->n + MSG_BYTES_MAX, &message->n), 0);
-}
-
-static struct tamper *tamper_new(struct world *w, size_t victim, bool (*change)(struct tamper *t, struct msg *m))
-{
-    struct tamper *t = calloc(1, sizeof *t);
-    assert_non_null(t);
-    t->w = w;
-    t->victim = victim;
-    t->change = change;
-    t->m = calloc(1, sizeof *t->m);
-    t->kept = calloc(1, sizeof *t->kept);
-    assert_true(t->m && t->kept);
-    world_tap(w, tap, t);
-    return t;
-}
-
-static void tamper_free(struct tamper *t)
-{
-    world_tap(t->w, NULL, NULL);
-    free(t->m);
-    free(t->kept);
-    free(t);
-}
-
-/* Is it a part with bytes, whose turn it is? */
-static bool is_due(struct tamper *t, const struct msg *m)
-{
-    if (m->type != MSG_NEXT_OK || m->part.kind != PART_DATA || m->part.len == 0 || t->skip > 0) {
-        t->skip -= m->type == MSG_NEXT_OK && m->part.kind == PART_DATA && m->part.len > 0 && t->skip > 0;
-        return false;
-    }
-    if (t->every > 0 && ++t->seen % t->every != 0)
-        return false;
-    t->done++;
-    return true;
-}
-
-static uint8_t *bytes_of(struct tamper *t, struct msg *m)
-{
-    return t->bytes + (m->part.bytes - t->bytes);
-}
-
-static bool changes(struct tamper *t, struct msg *m)
-{
-    if (is_due(t, m))
-        bytes_of(t, m)[m->part.len / 2] ^= 1;
-    return true;
-}
-
-static bool shortens(struct tamper *t, struct msg *m)
-{
-    if (is_due(t, m))
-        m->part.len--;
-    return true;
-}
-
-static bool drops(struct tamper *t, struct msg *m)
-{
-    if (is_due(t, m))
-        m->part.len = 0;
-    return true;
-}
-
-static void keep(struct tamper *t, const struct msg *m)
-{
-    t->kept->part = m->part;
-    memcpy(t->kept_bytes, m->part.bytes, m->part.len);
-    t->kept->part.bytes = t->kept_bytes;
-}
-
-/* The one before comes once more instead. */
-static bool repeats(struct tamper *t, struct msg *m)
-{
-    if (m->type != MSG_NEXT_OK || m->part.kind != PART_DATA || m->part.len == 0)
-        return true;
-    if (t->kept->part.len == 0) {
-        keep(t, m);
-    } else {
-        m->part = t->kept->part;
-        t->done++;
-    }
-    return true;
-}
-
-static bool withholds(struct tamper *t, struct msg *m)
-{
-    return !is_due(t, m);
-}
-
 /* Pings until the relay has struck; each ping ends in bounded time, well or with an error. */
 static void ping_until_struck(struct tamper *t)
 {
@@ -154,7 +37,7 @@ static void ping_until_struck(struct tamper *t)
     run(t->w, SECOND);
 }
 
-static bool (*const changes_found[])(struct tamper *, struct msg *) = {changes, shortens, repeats};
+static tamper_kind *const changes_found[] = {tamper_changes, tamper_shortens, tamper_repeats};
 
 /* Each change, at each end, to one of the first parts or a later one, is found at once; then all goes on in another session. */
 static void p42_what_a_relay_changes_is_found_at_once(void **state)
@@ -184,7 +67,7 @@ static void p42_what_a_relay_leaves_out_is_found(void **state)
     for (size_t victim = ANNA; victim <= HUGO; victim++) {
         struct world *w = relayed_world(3, 1);
         assert_true(ping(w)->done);
-        struct tamper *t = tamper_new(w, victim, drops);
+        struct tamper *t = tamper_new(w, victim, tamper_drops);
         t->times = 1;
         ping_until_struck(t);
         run(w, LINK_DEAD_AFTER + 2 * SECOND);
@@ -201,7 +84,7 @@ static void p42_a_relay_that_withholds_all_is_found_by_silence(void **state)
     (void)state;
     struct world *w = relayed_world(4, 1);
     assert_true(ping(w)->done);
-    struct tamper *t = tamper_new(w, ANNA, withholds);
+    struct tamper *t = tamper_new(w, ANNA, tamper_withholds);
     run(w, LINK_DEAD_AFTER + 3 * SECOND);
     assert_int_equal(sessions_at(w, ANNA), 0);
     tamper_free(t);
@@ -228,7 +111,7 @@ static bool forges_answer(struct tamper *t, struct msg *m)
 
 static void p42_a_forged_holder_is_refused(void **state)
 {
-    static bool (*const kinds[])(struct tamper *, struct msg *) = {changes_answer, forges_answer};
+    static tamper_kind *const kinds[] = {changes_answer, forges_answer};
     (void)state;
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
         struct world *w = relayed_world(5, 1);
@@ -265,7 +148,7 @@ static bool leads_astray(struct tamper *t, struct msg *m)
 
 static void p42_a_changed_request_is_refused_by_the_holder(void **state)
 {
-    static bool (*const kinds[])(struct tamper *, struct msg *) = {changes_use, leads_astray};
+    static tamper_kind *const kinds[] = {changes_use, leads_astray};
     (void)state;
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
         struct world *w = relayed_world(6, 1);
@@ -413,7 +296,7 @@ static void p42_swapped_sessions_are_found(void **state)
 /* Sara does her worst, all the time; rita is honest. */
 static void p42_an_honest_relay_is_found_beside_a_hostile_one(void **state)
 {
-    static bool (*const kinds[])(struct tamper *, struct msg *) = {changes, shortens, drops, withholds, changes_answer};
+    static tamper_kind *const kinds[] = {tamper_changes, tamper_shortens, tamper_drops, tamper_withholds, changes_answer};
     (void)state;
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
         struct world *w = relayed_world(11 + k, 2);
@@ -478,7 +361,7 @@ static void relay_6_long_messages_arrive(void **state)
 /* Sessions end again and again in the middle of messages; the channel goes on in the next one. */
 static void p42_nothing_is_lost_doubled_or_changed_whatever_a_relay_does(void **state)
 {
-    static bool (*const kinds[])(struct tamper *, struct msg *) = {changes, shortens, drops};
+    static tamper_kind *const kinds[] = {tamper_changes, tamper_shortens, tamper_drops};
     (void)state;
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
         struct world *w = relayed_world(31 + k, 1);
@@ -487,7 +370,7 @@ static void p42_nothing_is_lost_doubled_or_changed_whatever_a_relay_does(void **
         t->every = 97;
         assert_all_read(w, l);
         assert_true(t->done >= 3);
-        assert_true(kinds[k] == drops || broken_at(w, HUGO) >= 3); /* what is left out may show as silence */
+        assert_true(kinds[k] == tamper_drops || broken_at(w, HUGO) >= 3); /* what is left out may show as silence */
         tamper_free(t);
         world_free(w);
     }
