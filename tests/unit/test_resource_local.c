@@ -118,6 +118,15 @@ static void s31_a_command_that_hangs(void **state)
     assert_ends_badly(w, "cmd:/bin/sh -c 'exec >/dev/null; exec sleep 1000'", "", ERR_TIMEOUT, "silent");
 }
 
+/* It may talk for longer than it may be silent. */
+static void a_command_that_talks_slowly(void **state)
+{
+    struct world *w = *state;
+    const struct supply_limits limits = {.connect = PATIENCE, .silence = 7 * SHORT, .grace = SHORT, .bytes = MIB};
+    restart_with(w, &limits);
+    assert_brings_all(w, "cmd:/bin/sh -c 'for i in 1 2 3 4; do echo $i; sleep 0.5; done'", "1\n2\n3\n4\n");
+}
+
 static void p45_a_command_without_end_is_bounded(void **state)
 {
     struct world *w = *state;
@@ -176,6 +185,23 @@ static void p38_grandchildren_end_with_the_command(void **state)
         assert_int_equal(assert_brings(w, ""), 0);
         assert_ends(pid);
     }
+}
+
+/* One that would go on saying something for ever has no more time than what it said by then takes. */
+static void p45_grandchildren_do_not_go_on_talking(void **state)
+{
+    struct world *w = *state;
+    const struct supply_limits limits = {.connect = PATIENCE, .silence = PATIENCE, .grace = SHORT, .bytes = 2048ull * MIB};
+    size_t n;
+    restart_with(w, &limits);
+    assert_int_equal(open_now(w, "cmd:/bin/sh -c 'yes & exec sleep 0.1'"), 0);
+    do {
+        struct text t = read_up_to(w, MIB);
+        n = t.n;
+        free(t.bytes);
+    } while (n == MIB);
+    assert_int_equal(resource_verdict(&w->r, &w->fault), 0);
+    close_now(w);
 }
 
 /* One that has left the session cannot be found, but the stream does not wait for it. */
@@ -359,14 +385,24 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(relay_2_what_a_command_says),          TEST(s18_no_shell_reads_it),
-        TEST(s16_it_gets_nothing_of_ours),          TEST(a_program_that_cannot_be_started),
-        TEST(s33_a_command_that_fails_late),        TEST(s31_a_command_that_hangs),
-        TEST(p45_a_command_without_end_is_bounded), TEST(all_of_much_comes),
-        TEST(p38_a_command_ends_with_its_stream),   TEST(p38_grandchildren_end_with_the_command),
-        TEST(one_that_slips_away_holds_nobody_up),  TEST(relay_2_what_is_written_into_a_fifo),
-        TEST(p29_what_is_no_fifo_is_not_opened),    TEST(p38_closed_at_any_moment),
-        TEST(the_verdict_is_for_any_thread),        TEST(p21_without_descriptors),
+        TEST(relay_2_what_a_command_says),
+        TEST(s18_no_shell_reads_it),
+        TEST(s16_it_gets_nothing_of_ours),
+        TEST(a_program_that_cannot_be_started),
+        TEST(s33_a_command_that_fails_late),
+        TEST(s31_a_command_that_hangs),
+        TEST(a_command_that_talks_slowly),
+        TEST(p45_a_command_without_end_is_bounded),
+        TEST(all_of_much_comes),
+        TEST(p38_a_command_ends_with_its_stream),
+        TEST(p38_grandchildren_end_with_the_command),
+        TEST(p45_grandchildren_do_not_go_on_talking),
+        TEST(one_that_slips_away_holds_nobody_up),
+        TEST(relay_2_what_is_written_into_a_fifo),
+        TEST(p29_what_is_no_fifo_is_not_opened),
+        TEST(p38_closed_at_any_moment),
+        TEST(the_verdict_is_for_any_thread),
+        TEST(p21_without_descriptors),
         TEST(s31_as_many_as_may_be_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
