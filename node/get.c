@@ -242,7 +242,8 @@ void get_is_stream(struct get *g)
     if (row) {
         char pipe[NODE_ID_TEXT + 2 * NAME_MAX_BYTES + 3];
         const char *colon = memchr(source, ':', n);
-        snprintf(pipe, sizeof pipe, "%.*s:%s", (int)(colon - source), source, g->at.share); /* the peer as the person wrote it */
+        snprintf(pipe, sizeof pipe, "%.*s:%s", (int)(colon - source), source,
+                 g->at.share); /* the peer as the person wrote it */
         row_data(row, "source", source, n);
         row_text(row, "pipe", pipe);
         call_row(g->call, row);
