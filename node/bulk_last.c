@@ -24,6 +24,7 @@ struct lasting {
     uint64_t at;   /* from the program: the next byte to be sent; to it: what was confirmed last */
     bool said_end; /* on these connections */
     bool told_why; /* the other side said STOP */
+    bool torn;     /* the latest frame came in part */
     bool done;
 };
 
@@ -33,6 +34,7 @@ static int next(struct lasting *l, struct frame_head *head, const uint8_t **body
     *head = (struct frame_head){0};
     int err = fetch_next(l->w.s, head, body);
     l->told_why |= head->type == FRAME_STOP;
+    l->torn = err != 0 && head->type != 0;
     return err;
 }
 
@@ -238,6 +240,8 @@ static void last_words(struct lasting *l)
     struct frame_head head;
     const uint8_t *body;
 
+    if (l->torn)
+        return;
     l->w.s->fault = (struct fault){0};
     l->w.s->out_len = 0;
     while (next(l, &head, &body) == 0)

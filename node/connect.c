@@ -179,6 +179,8 @@ static void reached(void *arg, const struct reached *r);
 static int reach_holder(struct caller *c, const struct node_id *holder)
 {
     struct binding_want want = c->request.want;
+    if (!want.owned)
+        want.name[0] = '\0'; /* of no share of the holder's */
     want.owned = true;
     want.owner = *holder;
     return reach_pipe(c->core, &want, NULL, reached, c);

@@ -296,7 +296,7 @@ void carrier_start(struct caller *c, struct link *link)
     c->link = link->no;
     link_use(c->core, &c->used, link->no);
     c->here = link_is_here(link);
-    c->relayed = link->session != NULL;
+    c->relayed = link->relayed;
     c->lasting = c->lasting || c->relayed || (!c->here && has_relays(c->peer));
     c->swapped = false;
     c->way = c->other = (struct relay_way){.addr_count = 0};
@@ -305,8 +305,11 @@ void carrier_start(struct caller *c, struct link *link)
         return;
     }
     struct fault fault;
-    c->relay = *session_relay(link->session);
-    int err = session_bridge(link->session, DUPLEX_STREAMS, bridged, c);
+    int err = ERR_UNREACHABLE;
+    if (link->session) {
+        c->relay = *session_relay(link->session);
+        err = session_bridge(link->session, DUPLEX_STREAMS, bridged, c);
+    }
     c->bridging = !err;
     if (!err)
         return;

@@ -16,7 +16,7 @@ static bool link_reaches_pipe(const struct link *link, const struct pipe *pipe)
     struct tag own = handle_of(&link->core->config.identity->id, "");
     if (pipe->share)
         return link_reaches_share(link, &pipe->share->row);
-    return !link->session || tag_equal(session_handle(link->session), &own);
+    return !link->relayed || tag_equal(&link->handle, &own);
 }
 
 static bool may_use(const struct link *link, const struct pipe *pipe)

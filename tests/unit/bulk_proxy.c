@@ -136,6 +136,7 @@ void proxy_start(struct proxy *x, const struct addr *to)
 void proxy_stop(struct proxy *x)
 {
     x->stop = true;
+    shutdown(x->fd, SHUT_RDWR); /* it waits no longer */
     pthread_join(x->thread, NULL);
     close(x->fd);
 }

@@ -1,7 +1,6 @@
 /* Byte streams of the bulk plane, between two planes in one process: what goes in at either end comes out at the other,
  * exactly; each direction ends by itself; nothing hangs that is cancelled, refused, killed or lied to. */
-#include "bulk_pair.h"
-#include "bulk_thread.h"
+#include "flow_duo.h"
 #include "packet.h"
 
 #include <errno.h>
@@ -17,245 +16,19 @@
 
 #include <cmocka.h>
 
-enum { CALLER, CALLEE };
-
-/* One end: the duplex, what is passed to the plane, and what the test keeps of it. */
-struct end {
-    struct duplex d;
-    struct bulk *bulk;
-    int pass[2];
-    int feed, drain;
-    bool done;
-};
-
-struct duo {
-    struct pair pair; /* first: conditions get its address */
-    struct end end[2];
-    void (*on_ready)(struct duo *duo); /* instead of the callee's start */
-};
-
-/* ---- the two cores */
-
-static struct end *end_of(struct duplex *d)
-{
-    struct duo *duo = d->owner;
-    return &duo->end[d->calling ? CALLER : CALLEE];
-}
-
-static void on_done(struct duplex *d)
-{
-    struct end *e = end_of(d);
-    assert_false(e->done);
-    e->done = true;
-}
-
-static void on_ready(struct duplex *d)
-{
-    struct duo *duo = d->owner;
-    duo->end[CALLEE].d.reception = d->reception;
-    if (duo->on_ready)
-        duo->on_ready(duo);
-    else
-        bulk_duplex_start(duo->end[CALLEE].bulk, &duo->end[CALLEE].d);
-}
-
-static void on_connected(struct duplex *d)
-{
-    struct duo *duo = d->owner;
-    struct end *caller = &duo->end[CALLER], *callee = &duo->end[CALLEE];
-    bulk_duplex_confirm(caller->bulk, &caller->d, &callee->d.answer, caller->pass);
-    bulk_duplex_go(callee->bulk, &callee->d, callee->pass);
-    for (int i = 0; i < 2; i++)
-        duo->end[i].pass[0] = duo->end[i].pass[1] = -1;
-}
-
-static bool both_done(const struct pair *p)
-{
-    const struct duo *duo = (const struct duo *)(const void *)p;
-    return duo->end[CALLER].done && duo->end[CALLEE].done;
-}
-
-/* ---- life */
-
-static void pipes_for(struct end *e)
-{
-    int in[2], out[2];
-    assert_int_equal(pipe2(in, O_CLOEXEC), 0);
-    assert_int_equal(pipe2(out, O_CLOEXEC), 0);
-    e->pass[0] = in[0];
-    e->feed = in[1];
-    e->drain = out[0];
-    e->pass[1] = out[1];
-}
-
-static int setup(void **state)
-{
-    struct duo *duo = calloc(1, sizeof *duo);
-    assert_non_null(duo);
-    pair_make(&duo->pair, &(struct pair_options){.deadline_s = 5});
-    for (int i = 0; i < 2; i++) {
-        struct end *e = &duo->end[i];
-        pipes_for(e);
-        e->bulk = i == CALLER ? duo->pair.receiver : duo->pair.sender;
-        e->d = (struct duplex){.peer = i == CALLER ? duo->pair.sender_id : duo->pair.receiver_id,
-                               .calling = i == CALLER,
-                               .listen = true,
-                               .owner = duo,
-                               .ready = on_ready,
-                               .connected = on_connected,
-                               .done = on_done};
-    }
-    *state = duo;
-    return 0;
-}
-
-static void shut(int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
-    *fd = -1;
-}
-
-static int teardown(void **state)
-{
-    struct duo *duo = *state;
-    pair_free(&duo->pair);
-    for (int i = 0; i < 2; i++) {
-        packet_close(duo->end[i].pass);
-        shut(&duo->end[i].feed);
-        shut(&duo->end[i].drain);
-    }
-    free(duo);
-    return 0;
-}
-
-static void start(struct duo *duo)
-{
-    bulk_duplex_start(duo->end[CALLER].bulk, &duo->end[CALLER].d);
-}
-
-static bool is_joined(const struct pair *p)
-{
-    const struct duo *duo = (const struct duo *)(const void *)p;
-    return duo->end[CALLER].pass[0] < 0 || duo->end[CALLER].done;
-}
-
-static void join(struct duo *duo)
-{
-    start(duo);
-    pair_until(&duo->pair, is_joined);
-    assert_int_equal(duo->end[CALLER].d.fault.code, 0);
-}
-
-static void finish(struct duo *duo)
-{
-    pair_until(&duo->pair, both_done);
-}
-
-static void assert_fault(const struct end *e, int code)
-{
-    if ((int)e->d.fault.code != code)
-        fail_msg("%s: %s, not %s", err_name((int)e->d.fault.code), e->d.fault.text, err_name(code));
-}
-
-static void assert_moved(const struct end *e, uint64_t in, uint64_t out)
-{
-    assert_int_equal(e->d.bytes_in, in);
-    assert_int_equal(e->d.bytes_out, out);
-}
-
-static void put_text(int fd, const char *text)
-{
-    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-}
-
-static void expect_text(int fd, const char *text)
-{
-    char buf[256];
-    size_t n = 0, want = strlen(text);
-    struct pollfd p = {.fd = fd, .events = POLLIN};
-    while (n < want && poll(&p, 1, 20000) == 1) {
-        ssize_t got = read(fd, buf + n, want - n);
-        if (got <= 0)
-            break;
-        n += (size_t)got;
-    }
-    assert_int_equal(n, want);
-    assert_memory_equal(buf, text, want);
-}
-
-static void expect_end(int fd)
-{
-    char byte;
-    struct pollfd p = {.fd = fd, .events = POLLIN};
-    assert_int_equal(poll(&p, 1, 20000), 1);
-    assert_int_equal(read(fd, &byte, 1), 0);
-}
-
-/* ---- load: threads that feed and check bytes which do not repeat */
-
-struct load {
-    pthread_t thread;
-    int *fd;
-    uint64_t bytes;
-    size_t piece;
-    uint64_t done;
-    bool wrong;
-};
-
-static uint8_t byte_at(uint64_t i)
-{
-    uint64_t x = (i >> 3) * 0x9e3779b97f4a7c15ull;
-    return (uint8_t)((x ^ x >> 29) >> 8 * (i & 7));
-}
-
-static void *feeding(void *arg)
-{
-    struct load *l = arg;
-    uint8_t buf[65536];
-    while (l->done < l->bytes) {
-        size_t n = l->piece < l->bytes - l->done ? l->piece : (size_t)(l->bytes - l->done);
-        for (size_t i = 0; i < n; i++)
-            buf[i] = byte_at(l->done + i);
-        ssize_t put = write(*l->fd, buf, n);
-        if (put <= 0)
-            break;
-        l->done += (uint64_t)put;
-    }
-    shut(l->fd);
-    return NULL;
-}
-
-static void *draining(void *arg)
-{
-    struct load *l = arg;
-    uint8_t buf[65536];
-    ssize_t n;
-    while ((n = read(*l->fd, buf, l->piece)) > 0)
-        for (ssize_t i = 0; i < n; i++)
-            l->wrong |= buf[i] != byte_at(l->done++);
-    return NULL;
-}
-
-static void load_start(struct load *l, void *(*run)(void *), int *fd, uint64_t bytes, size_t piece)
-{
-    *l = (struct load){.fd = fd, .bytes = bytes, .piece = piece};
-    assert_int_equal(bulk_thread(&l->thread, run, l), 0);
-}
-
 static void exchange(struct duo *duo, uint64_t there, uint64_t back, size_t piece)
 {
     struct load feed[2], drain[2];
     const uint64_t bytes[2] = {there, back};
-    start(duo);
+    duo_start(duo);
     for (int i = 0; i < 2; i++) {
-        load_start(&feed[i], feeding, &duo->end[i].feed, bytes[i], piece);
-        load_start(&drain[i], draining, &duo->end[i].drain, 0, piece);
+        load_feed(&feed[i], &duo->end[i].feed, bytes[i], piece);
+        load_drain(&drain[i], &duo->end[i].drain, piece);
     }
-    finish(duo);
+    duo_finish(duo);
     for (int i = 0; i < 2; i++) {
-        pthread_join(feed[i].thread, NULL);
-        pthread_join(drain[i].thread, NULL);
+        load_join(&feed[i]);
+        load_join(&drain[i]);
         assert_fault(&duo->end[i], 0);
         assert_int_equal(feed[i].done, bytes[i]);
         assert_int_equal(drain[i].done, bytes[1 - i]);
@@ -290,7 +63,7 @@ static void pipe_more_than_one_frame_holds(void **state)
 static void pipe_a_chat(void **state)
 {
     struct duo *duo = *state;
-    join(duo);
+    duo_join(duo);
     for (int i = 0; i < 20; i++) {
         put_text(duo->end[CALLER].feed, "how do you do?");
         expect_text(duo->end[CALLEE].drain, "how do you do?");
@@ -299,7 +72,7 @@ static void pipe_a_chat(void **state)
     }
     shut(&duo->end[CALLER].feed);
     shut(&duo->end[CALLEE].feed);
-    finish(duo);
+    duo_finish(duo);
     assert_fault(&duo->end[CALLER], 0);
     assert_fault(&duo->end[CALLEE], 0);
 }
@@ -307,7 +80,7 @@ static void pipe_a_chat(void **state)
 static void half_close(struct duo *duo, int first)
 {
     struct end *a = &duo->end[first], *b = &duo->end[1 - first];
-    join(duo);
+    duo_join(duo);
     put_text(a->feed, "question");
     shut(&a->feed);
     expect_text(b->drain, "question");
@@ -317,7 +90,7 @@ static void half_close(struct duo *duo, int first)
     assert_false(a->done || b->done);
     shut(&b->feed);
     expect_end(a->drain);
-    finish(duo);
+    duo_finish(duo);
     assert_fault(a, 0);
     assert_fault(b, 0);
     assert_moved(a, 8, 13);
@@ -361,7 +134,7 @@ static void pipe_a_socket_at_either_end(void **state)
         e->pass[0] = there[1];
         e->pass[1] = dup(there[1]);
     }
-    join(duo);
+    duo_join(duo);
     put_text(duo->end[CALLER].feed, "there");
     shutdown(duo->end[CALLER].feed, SHUT_WR);
     expect_text(duo->end[CALLEE].feed, "there");
@@ -370,7 +143,7 @@ static void pipe_a_socket_at_either_end(void **state)
     shutdown(duo->end[CALLEE].feed, SHUT_WR);
     expect_text(duo->end[CALLER].feed, "and back");
     expect_end(duo->end[CALLER].feed);
-    finish(duo);
+    duo_finish(duo);
     assert_fault(&duo->end[CALLER], 0);
     assert_fault(&duo->end[CALLEE], 0);
 }
@@ -398,8 +171,8 @@ static void pipe_files_are_read_and_written_where_they_stand(void **state)
     duo->end[CALLER].pass[1] = open("/dev/null", O_WRONLY | O_CLOEXEC);
     duo->end[CALLEE].pass[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
     duo->end[CALLEE].pass[1] = to;
-    start(duo);
-    finish(duo);
+    duo_start(duo);
+    duo_finish(duo);
     assert_fault(&duo->end[CALLER], 0);
     assert_fault(&duo->end[CALLEE], 0);
     to = file(duo, "to", O_RDONLY);
@@ -414,14 +187,14 @@ static void pipe_flags_of_the_program_stay_as_they_are(void **state)
     struct duo *duo = *state;
     int kept[2] = {dup(duo->end[CALLER].pass[0]), dup(duo->end[CALLER].pass[1])};
     int before[2] = {fcntl(kept[0], F_GETFL), fcntl(kept[1], F_GETFL)};
-    join(duo);
+    duo_join(duo);
     put_text(duo->end[CALLER].feed, "x");
     expect_text(duo->end[CALLEE].drain, "x");
     assert_int_equal(fcntl(kept[0], F_GETFL), before[0]);
     assert_int_equal(fcntl(kept[1], F_GETFL), before[1]);
     shut(&duo->end[CALLER].feed);
     shut(&duo->end[CALLEE].feed);
-    finish(duo);
+    duo_finish(duo);
     assert_int_equal(fcntl(kept[0], F_GETFL), before[0]);
     assert_int_equal(fcntl(kept[1], F_GETFL), before[1]);
     packet_close(kept);
@@ -433,8 +206,8 @@ static void s62_descriptors_of_the_wrong_mode_are_refused(void **state)
     int in = duo->end[CALLER].pass[0];
     duo->end[CALLER].pass[0] = duo->end[CALLER].pass[1];
     duo->end[CALLER].pass[1] = in;
-    start(duo);
-    finish(duo);
+    duo_start(duo);
+    duo_finish(duo);
     assert_fault(&duo->end[CALLER], ERR_USAGE);
     assert_int_not_equal(duo->end[CALLEE].d.fault.code, 0);
 }
@@ -443,8 +216,8 @@ static void s62_a_stream_without_descriptors_ends(void **state)
 {
     struct duo *duo = *state;
     packet_close(duo->end[CALLEE].pass);
-    start(duo);
-    finish(duo);
+    duo_start(duo);
+    duo_finish(duo);
     assert_fault(&duo->end[CALLEE], ERR_USAGE);
     assert_int_not_equal(duo->end[CALLER].d.fault.code, 0);
 }
@@ -472,17 +245,17 @@ static void p45_a_reader_that_never_reads_stops_the_writer(void **state)
 {
     struct duo *duo = *state;
     uint64_t fed = 0;
-    join(duo);
+    duo_join(duo);
     assert_true(fills(duo->end[CALLER].feed, &fed, 64 << 20));
     assert_false(duo->end[CALLER].done || duo->end[CALLEE].done);
     put_text(duo->end[CALLEE].feed, "the way back is free");
     expect_text(duo->end[CALLER].drain, "the way back is free");
     struct load drain;
-    load_start(&drain, draining, &duo->end[CALLEE].drain, 0, 65536); /* it reads after all */
+    load_drain(&drain, &duo->end[CALLEE].drain, 65536); /* it reads after all */
     shut(&duo->end[CALLER].feed);
     shut(&duo->end[CALLEE].feed);
-    finish(duo);
-    pthread_join(drain.thread, NULL);
+    duo_finish(duo);
+    load_join(&drain);
     assert_fault(&duo->end[CALLER], 0);
     assert_fault(&duo->end[CALLEE], 0);
     assert_int_equal(drain.done, fed);
@@ -493,10 +266,10 @@ static void cancel_when_blocked(struct duo *duo, int by, int writer)
 {
     struct end *e = &duo->end[by], *other = &duo->end[1 - by];
     uint64_t fed = 0;
-    join(duo);
+    duo_join(duo);
     assert_true(fills(duo->end[writer].feed, &fed, 64 << 20));
     bulk_duplex_cancel(e->bulk, &e->d, ERR_CANCELLED);
-    finish(duo);
+    duo_finish(duo);
     assert_fault(e, ERR_CANCELLED);
     assert_fault(other, ERR_UNREACHABLE);
     assert_true(duo->end[writer].d.bytes_in > 0 && duo->end[writer].d.bytes_in <= fed);
@@ -526,9 +299,9 @@ static void pipe_cancel_by_the_callee_that_reads(void **state)
 static void pipe_cancel_of_an_idle_stream(void **state)
 {
     struct duo *duo = *state;
-    join(duo);
+    duo_join(duo);
     bulk_duplex_cancel(duo->end[CALLEE].bulk, &duo->end[CALLEE].d, ERR_CANCELLED);
-    finish(duo);
+    duo_finish(duo);
     assert_fault(&duo->end[CALLEE], ERR_CANCELLED);
     assert_fault(&duo->end[CALLER], ERR_UNREACHABLE);
     expect_end(duo->end[CALLER].drain);
@@ -545,8 +318,8 @@ static void pipe_cancel_before_anybody_is_there(void **state)
 {
     struct duo *duo = *state;
     duo->on_ready = cancel_at_once;
-    start(duo);
-    finish(duo);
+    duo_start(duo);
+    duo_finish(duo);
     assert_fault(&duo->end[CALLER], ERR_CANCELLED);
 }
 
@@ -554,13 +327,13 @@ static void pipe_cancel_before_anybody_is_there(void **state)
 static void p43_a_node_that_is_gone_ends_the_stream(void **state)
 {
     struct duo *duo = *state;
-    join(duo);
+    duo_join(duo);
     put_text(duo->end[CALLEE].feed, "so far");
     expect_text(duo->end[CALLER].drain, "so far");
     bulk_free(duo->pair.sender);
     duo->pair.sender = NULL;
     duo->end[CALLEE].done = true; /* bulk_free runs no more callbacks */
-    finish(duo);
+    duo_finish(duo);
     assert_fault(&duo->end[CALLER], ERR_UNREACHABLE);
     assert_moved(&duo->end[CALLER], 0, 6);
 }
@@ -570,11 +343,11 @@ static void reader_goes(struct duo *duo, int reader)
 {
     struct end *r = &duo->end[reader], *w = &duo->end[1 - reader];
     struct load feed;
-    join(duo);
+    duo_join(duo);
     shut(&r->drain);
-    load_start(&feed, feeding, &w->feed, 32 << 20, 65536);
-    finish(duo);
-    pthread_join(feed.thread, NULL);
+    load_feed(&feed, &w->feed, 32 << 20, 65536);
+    duo_finish(duo);
+    load_join(&feed);
     assert_fault(r, ERR_IO);
     assert_fault(w, ERR_IO);
     assert_non_null(strstr(r->d.fault.text, "does not read any more"));
@@ -597,8 +370,8 @@ static void p43_a_reader_that_is_gone_already(void **state)
     struct duo *duo = *state;
     shut(&duo->end[CALLEE].drain);
     put_text(duo->end[CALLER].feed, "is anybody there?");
-    start(duo);
-    finish(duo);
+    duo_start(duo);
+    duo_finish(duo);
     assert_fault(&duo->end[CALLEE], ERR_IO);
     assert_int_not_equal(duo->end[CALLER].d.fault.code, 0);
 }
@@ -610,8 +383,8 @@ static void p43_a_reader_goes_and_nothing_more_comes(void **state)
     struct duo *duo = *state;
     shut(&duo->end[CALLEE].drain);
     assert_int_equal(write(duo->end[CALLER].feed, piece, sizeof piece), sizeof piece);
-    start(duo);
-    finish(duo);
+    duo_start(duo);
+    duo_finish(duo);
     assert_fault(&duo->end[CALLEE], ERR_IO);
     assert_int_not_equal(duo->end[CALLER].d.fault.code, 0);
     assert_moved(&duo->end[CALLER], sizeof piece, 0);
@@ -631,8 +404,8 @@ static void oob_4_a_wrong_key_makes_no_stream(void **state)
 {
     struct duo *duo = *state;
     duo->on_ready = with_another_key;
-    start(duo);
-    finish(duo);
+    duo_start(duo);
+    duo_finish(duo);
     assert_int_not_equal(duo->end[CALLEE].d.fault.code, 0);
     assert_fault(&duo->end[CALLER], ERR_REFUSED);
 }
@@ -648,8 +421,8 @@ static void oob_2_a_stream_takes_two_connections(void **state)
 {
     struct duo *duo = *state;
     duo->on_ready = with_one_stream;
-    start(duo);
-    finish(duo);
+    duo_start(duo);
+    duo_finish(duo);
     assert_fault(&duo->end[CALLEE], ERR_MALFORMED);
     assert_fault(&duo->end[CALLER], ERR_TIMEOUT);
 }
@@ -666,17 +439,17 @@ static void fake_join(struct duo *duo)
         fake_dial_index(&fake[i], i, info, &info->addr[0], &duo->pair);
     bulk_duplex_confirm(duo->end[CALLER].bulk, &duo->end[CALLER].d, &answer, duo->end[CALLER].pass);
     duo->end[CALLER].pass[0] = duo->end[CALLER].pass[1] = -1;
-    duo->end[CALLEE].done = true;
+    duo->joined = duo->end[CALLEE].done = true;
 }
 
 /* It says this on one of its streams. */
 static void lie(struct duo *duo, unsigned index, const void *frame, size_t n)
 {
     duo->on_ready = fake_join;
-    join(duo);
+    duo_join(duo);
     fake_put(&fake[index], frame, n);
     stream_flush(&fake[index]);
-    finish(duo);
+    duo_finish(duo);
     assert_fault(&duo->end[CALLER], ERR_MALFORMED);
     stream_fini(&fake[0]);
     stream_fini(&fake[1]);
@@ -721,18 +494,18 @@ static void p43_an_end_that_is_not_confirmed_is_none(void **state)
     struct duo *duo = *state;
     uint8_t b[FRAME_HEAD + FLOW_COUNT_BYTES];
     duo->on_ready = fake_join;
-    join(duo);
+    duo_join(duo);
     shut(&duo->end[CALLER].feed);
     fake_put(&fake[1], b, flow_count_encode(b, FRAME_FLOW_END, 0));
     stream_flush(&fake[1]);
     expect_end(duo->end[CALLER].drain);
     stream_fini(&fake[0]);
-    finish(duo);
+    duo_finish(duo);
     assert_fault(&duo->end[CALLER], ERR_UNREACHABLE);
     stream_fini(&fake[1]);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, duo_setup, duo_teardown)
 
 int main(void)
 {
