@@ -81,6 +81,13 @@ static void reach_found(struct reach *r, struct link *link)
     reach_end(r, &result);
 }
 
+/* What a relay said, and of whom. */
+static void refused_by_relay(const struct reach *r, const char *label, struct fault *fault)
+{
+    fault_set(fault, (int)r->why.code, "%s%s%s cannot be reached through a relay: %.*s", label, r->is_share ? ":" : "",
+              r->is_share ? r->want.name : "", FAULT_TEXT - 256, r->why.text);
+}
+
 static void reach_failed(struct reach *r, int code)
 {
     struct reached result = {.link = NULL};
@@ -95,7 +102,7 @@ static void reach_failed(struct reach *r, int code)
     else if (code == ERR_FULL || code == ERR_NOMEM)
         fault_set(&result.fault, code, "this node has too much in work to ask for a pipe: %s", err_text(code));
     else if (r->why.code)
-        result.fault = r->why;
+        refused_by_relay(r, label, &result.fault);
     else if (whom)
         fault_set(&result.fault, code, "%s cannot be reached: no endpoint of it answered; is it up? See 'weft doctor %s'",
                   label, label);
