@@ -26,6 +26,7 @@ static void say_connect(struct world *w, size_t raw, link_no link, uint64_t numb
 {
     struct msg *m = message(MSG_CONNECT, number);
     m->connect.pipe = pipe_owned(world_id(w, ANNA), "talk");
+    memcpy(m->connect.stream.b, &number, sizeof number); /* each is another stream */
     m->connect.reception = (struct reception_info){.streams = 2, .limit = INT64_MAX, .deadline_s = RECEPTION_DEADLINE_S};
     say_new(w, raw, link, m);
 }
@@ -91,6 +92,7 @@ static void s26_one_caller_takes_a_part_of_the_room(void **state)
         soon(w);
         struct msg *m = message(MSG_CONNECT, i + 1);
         m->connect.pipe = pipe_owned(world_id(w, ANNA), name);
+        m->connect.stream.b[0] = (uint8_t)(i + 1);
         m->connect.reception = (struct reception_info){.streams = 2, .deadline_s = 1};
         say(w, MALLORY, link, m);
         soon(w);
