@@ -3,7 +3,8 @@
  * It is run by its words, never by a shell, in a session of its own, with /dev/null as its input and for what it complains of,
  * in the folder "/", with no other descriptor and no signal blocked or ignored. Its end is the end of the stream: what it has
  * left running in its session is killed then. It is asked to end (SIGTERM) when nobody reads any more, or when it has been
- * silent for too long, and killed when it does not.
+ * silent for too long, and killed when it does not. Should this process be killed, it ends as in a shell's pipeline: when it
+ * next writes.
  *
  * It is waited for by a descriptor (pidfd), so that it matters to nobody how the process around us treats SIGCHLD. Its group is
  * signalled only before it has been waited for: until then no other group can have its number. */
