@@ -19,7 +19,6 @@
 #define SUPPLIES_MAX (2 * RESOURCES_MAX) /* those that are winding down included */
 
 struct supplies {
-    struct loop *loop;
     struct supply_limits limits;
     struct lookups *lookups;
     int told_fd;
@@ -154,13 +153,24 @@ static void news(void *arg)
         r->opened(r);
 }
 
+static int read_target(struct supply *s, const char *target, struct fault *fault)
+{
+    if (strlen(target) > PATH_BYTES_MAX)
+        return fault_set(fault, ERR_LIMIT, "what is behind this share has too long a name");
+    strcpy(s->target, target);
+    if (s->kind == RESOURCE_FIFO)
+        return 0;
+    int err = locator_parse(s->target, &s->locator, fault);
+    if (!err && s->locator.kind != s->kind)
+        err = fault_set(fault, ERR_USAGE, "what is behind this share is of another kind than it says");
+    return err;
+}
+
 /* Begins a thread for it; else says why not. */
 static int begin(struct supplies *of, struct resource *r, struct supply **out, struct fault *fault)
 {
     if (of->count >= SUPPLIES_MAX)
         return fault_set(fault, ERR_FULL, "as many resources as this node allows are in use; try again later");
-    if (strlen(r->target) > PATH_BYTES_MAX)
-        return fault_set(fault, ERR_LIMIT, "what is behind this share has too long a name");
     struct supply *s = calloc(1, sizeof *s);
     if (!s)
         return fault_set(fault, ERR_NOMEM, "out of memory");
@@ -168,19 +178,19 @@ static int begin(struct supplies *of, struct resource *r, struct supply **out, s
     s->r = r;
     s->kind = r->kind;
     s->limits = of->limits;
-    strcpy(s->target, r->target);
     s->fd[0] = s->fd[1] = s->out = -1;
     s->stop_fd = eventfd(0, EFD_CLOEXEC);
     int errnum = s->stop_fd < 0 ? errno : 0;
-    int err = s->kind != RESOURCE_FIFO && locator_parse(s->target, &s->locator, fault) ? (int)fault->code : 0;
+    int err = read_target(s, r->target, fault);
     if (!err && !errnum)
         errnum = bulk_thread(&s->thread, run, s);
-    if (!err && !errnum) {
+    if (!err && errnum)
+        err = fault_errno(fault, errnum, "no thread for what is behind this share");
+    if (err)
+        supply_free(s);
+    else
         *out = s;
-        return 0;
-    }
-    supply_free(s);
-    return err ? err : fault_errno(fault, errnum, "no thread for what is behind this share");
+    return err;
 }
 
 void resource_open(struct supplies *of, struct resource *r)
@@ -265,7 +275,6 @@ int supplies_new(struct loop *loop, const struct supply_limits *limits, struct s
     *out = NULL;
     if (!of)
         return fault_set(fault, ERR_NOMEM, "out of memory");
-    of->loop = loop;
     of->limits = limits ? *limits
                         : (struct supply_limits){.connect = RESOURCE_CONNECT_S * SECOND,
                                                  .silence = RESOURCE_SILENCE_S * SECOND,
