@@ -263,8 +263,9 @@ void world_inject(struct world *w, size_t node, const void *bytes, size_t n)
 
 void world_free(struct world *w)
 {
+    for (size_t i = 0; i < w->node_count; i++)
+        world_crash(w, i); /* what ends there may end something at any other */
     for (size_t i = 0; i < w->node_count; i++) {
-        world_crash(w, i);
         for (size_t k = 0; k < w->nodes[i]->answer.count; k++)
             row_free(w->nodes[i]->answer.row[k]);
         free(w->nodes[i]->answer.row);
