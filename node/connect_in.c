@@ -13,10 +13,11 @@
 /* Through a relay only what the session was opened for: a share by its handle, a program's pipe by the node's own. */
 static bool link_reaches_pipe(const struct link *link, const struct pipe *pipe)
 {
-    struct tag own = handle_of(&link->core->config.identity->id, "");
+    const struct node_id *self = &link->core->config.identity->id;
+    struct tag node = handle_of(self, ""), named = handle_of(self, pipe->name);
     if (pipe->share)
         return link_reaches_share(link, &pipe->share->row);
-    return !link->relayed || tag_equal(&link->handle, &own);
+    return !link->relayed || tag_equal(&link->handle, &node) || tag_equal(&link->handle, &named);
 }
 
 static bool may_use(const struct link *link, const struct pipe *pipe)

@@ -486,6 +486,33 @@ static void messages_of_a_pipe_go_through_a_relay_and_on_over_the_connection(voi
     world_free(w);
 }
 
+static void hear_nothing(void *arg, const struct row *row)
+{
+    (void)arg, (void)row;
+}
+
+/* The relay knows that name as a share's, and leads there; the node knows better what is asked for. */
+static void a_pipe_may_have_the_name_of_a_share(void **state)
+{
+    (void)state;
+    struct world *w = relay_world(52, 1);
+    struct reader r = {.idle = false};
+    struct writer s = {.total = 10, .size = 100};
+    reader_start(&r, w, BOB, listen_on("photos"));
+    soon(w);
+    writer_start(&s, w, ANNA, send_to("bob:photos"));
+    soon(w);
+    assert_int_equal(r.messages, 10);
+    struct program *caller = world_program(w, ANNA, hear_nothing, NULL);
+    program_send(caller, request("pipe-connect", "pipe", "bob:photos"));
+    soon(w);
+    assert_int_equal(r.offers, 1);
+    program_leave(caller);
+    writer_leave(&s);
+    reader_leave(&r);
+    world_free(w);
+}
+
 static void what_happens_is_the_same_from_the_same_seed(void **state)
 {
     (void)state;
@@ -525,6 +552,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_record_alone_says_by_which_relay),
         cmocka_unit_test(a_ticket_is_good_through_a_relay),
         cmocka_unit_test(messages_of_a_pipe_go_through_a_relay_and_on_over_the_connection),
+        cmocka_unit_test(a_pipe_may_have_the_name_of_a_share),
         cmocka_unit_test(what_happens_is_the_same_from_the_same_seed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
