@@ -166,14 +166,14 @@ static int read_target(struct supply *s, const char *target, struct fault *fault
     return err;
 }
 
-/* Begins a thread for it; else says why not. */
-static int begin(struct supplies *of, struct resource *r, struct supply **out, struct fault *fault)
+/* With a thread that is at work; NULL: the fault says why not. */
+static struct supply *supply_new(struct supplies *of, struct resource *r, struct fault *fault)
 {
-    if (of->count >= SUPPLIES_MAX)
-        return fault_set(fault, ERR_FULL, "as many resources as this node allows are in use; try again later");
-    struct supply *s = calloc(1, sizeof *s);
-    if (!s)
-        return fault_set(fault, ERR_NOMEM, "out of memory");
+    struct supply *s = of->count < SUPPLIES_MAX ? calloc(1, sizeof *s) : NULL;
+    if (!s) {
+        fault_set(fault, ERR_FULL, "as many resources as this node allows are in use; try again later");
+        return NULL;
+    }
     s->of = of;
     s->r = r;
     s->kind = r->kind;
@@ -184,29 +184,28 @@ static int begin(struct supplies *of, struct resource *r, struct supply **out, s
     int err = read_target(s, r->target, fault);
     if (!err && !errnum)
         errnum = bulk_thread(&s->thread, run, s);
-    if (!err && errnum)
-        err = fault_errno(fault, errnum, "no thread for what is behind this share");
-    if (err)
-        supply_free(s);
-    else
-        *out = s;
-    return err;
+    if (!err && !errnum)
+        return s;
+    if (!err)
+        fault_errno(fault, errnum, "no thread for what is behind this share");
+    supply_free(s);
+    return NULL;
 }
 
 void resource_open(struct supplies *of, struct resource *r)
 {
-    struct supply *s = NULL;
     r->fault = (struct fault){0};
-    if (begin(of, r, &s, &r->fault) == 0) {
+    struct supply *s = supply_new(of, r, &r->fault);
+    r->port_data = s;
+    if (s) {
         s->next = of->all;
         of->all = s;
         of->count++;
-    } else {
-        assert(of->refused_count < RESOURCES_MAX); /* which is as many as the core opens */
-        of->refused[of->refused_count++] = r;
-        signal_fd(of->told_fd);
+        return;
     }
-    r->port_data = s;
+    assert(of->refused_count < RESOURCES_MAX); /* which is as many as the core opens */
+    of->refused[of->refused_count++] = r;
+    signal_fd(of->told_fd);
 }
 
 static void forget_refused(struct supplies *of, const struct resource *r)

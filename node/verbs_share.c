@@ -294,27 +294,32 @@ static void share_dropped(struct job *job)
     share_end(w, &fault);
 }
 
+static int unshare(struct call *call, const struct share *share, struct fault *fault)
+{
+    struct share_work *w = calloc(1, sizeof *w);
+    if (!w)
+        return fault_set(fault, ERR_NOMEM, "out of memory");
+    w->core = call->core;
+    w->call = call;
+    w->row = share->row;
+    call->work = w;
+    call->cancel = share_cancel;
+    share_save(w, JOB_DROP_SHARE, share_dropped);
+    return 0;
+}
+
 void verb_unshare(struct call *call, const struct row *request)
 {
     const char *name = row_get_text(request, "name", "");
-    struct share *share = share_find(call->core, name);
-    bool dry_run = row_get_bool(request, "dry_run", false);
-    struct share_work *w = share && !dry_run ? calloc(1, sizeof *w) : NULL;
+    const struct share *share = share_find(call->core, name);
     struct fault fault;
-    if (!share) {
-        fault_set(&fault, ERR_NOT_FOUND, "nothing is shared as '%s'; 'weft ls' shows what is", name);
-        call_fail(call, &fault);
-    } else if (dry_run) {
+    int err = share ? 0 : fault_set(&fault, ERR_NOT_FOUND, "nothing is shared as '%s'; 'weft ls' shows what is", name);
+    if (!err && row_get_bool(request, "dry_run", false)) {
         call_done(call, NULL);
-    } else if (!w) {
-        fault_set(&fault, ERR_NOMEM, "out of memory");
-        call_fail(call, &fault);
-    } else {
-        w->core = call->core;
-        w->call = call;
-        w->row = share->row;
-        call->work = w;
-        call->cancel = share_cancel;
-        share_save(w, JOB_DROP_SHARE, share_dropped);
+        return;
     }
+    if (!err)
+        err = unshare(call, share, &fault);
+    if (err)
+        call_fail(call, &fault);
 }
