@@ -10,7 +10,8 @@
 
 /* ---- rights */
 
-/* Through a relay only what the session was opened for: a share by its handle, a program's pipe by the node's own. */
+/* Through a relay only what the session was opened for: a share by its handle, a program's pipe by the node's own, or by that
+ * of its name, which may be a share's too: who calls cannot know. */
 static bool link_reaches_pipe(const struct link *link, const struct pipe *pipe)
 {
     const struct node_id *self = &link->core->config.identity->id;
