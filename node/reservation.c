@@ -54,9 +54,8 @@ static void give_up(struct reservation *r)
     ask(r->carrier->link, m, MSG_RESERVE_OK, RESERVE_TIMEOUT, given_up, NULL);
 }
 
-static void reservation_free(struct reservation *r)
+static void reservation_free(struct core *core, struct reservation *r)
 {
-    struct core *core = r->core;
     struct reservation **at = &core->relayed->reservations;
     offers_free(r);
     ask_cancel(core, r);
@@ -76,7 +75,7 @@ bool reservation_settle(struct reservation *r)
         return false;
     if (held)
         give_up(r);
-    reservation_free(r);
+    reservation_free(r->core, r);
     return true;
 }
 
@@ -122,9 +121,9 @@ static void held(struct reservation *r, const struct msg_reserve_ok *ok)
     }
     for (struct offer *o = r->offers; o; o = o->next)
         o->told &= !o->refused;
+    relayed_soon(r->core, 0); /* before it may be freed */
     if (!reservation_settle(r))
         offers_say(r);
-    relayed_soon(r->core, 0);
 }
 
 /* While it has not run out, it holds though the relay was too busy to renew it. */
@@ -271,6 +270,8 @@ void reservations_changed(struct core *core)
     for (const struct share *s = core->shares; s; s = s->next)
         for (size_t i = 0; i < s->row.via_count; i++)
             want(core, &s->row.via[i], &wanted);
+    if (core->relayed)
+        list_in_record(core);
     struct reservation *r = core->relayed ? core->relayed->reservations : NULL;
     while (r) {
         struct reservation *next = r->next;
@@ -280,8 +281,6 @@ void reservations_changed(struct core *core)
             offers_say(r);
         r = next;
     }
-    if (core->relayed)
-        list_in_record(core);
 }
 
 void reservations_start(struct core *core)
@@ -292,7 +291,7 @@ void reservations_start(struct core *core)
 void reservations_free(struct core *core)
 {
     while (core->relayed && core->relayed->reservations)
-        reservation_free(core->relayed->reservations);
+        reservation_free(core, core->relayed->reservations);
     relayed_free(core);
 }
 

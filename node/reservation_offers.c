@@ -32,46 +32,53 @@ static void tell_anew(struct offer *o, bool withdrawn)
     o->told = o->refused = false;
 }
 
-static struct offer *offer_new(struct reservation *r, const struct share_row *row)
+static struct offer **place_after(struct reservation *r, struct offer *last)
 {
-    struct offer *o = calloc(1, sizeof *o);
-    if (!o)
-        return NULL;
+    return last ? &last->next : &r->offers;
+}
+
+/* Withdraws those that follow, up to this name; NULL: all. Returns the last of them, else the one before. */
+static struct offer *withdraw_below(struct reservation *r, struct offer *last, const char *name)
+{
+    struct offer *o;
+    while ((o = *place_after(r, last)) && (!name || strcmp(o->name, name) < 0)) {
+        if (!o->withdrawn)
+            tell_anew(o, true);
+        last = o;
+    }
+    return last;
+}
+
+/* The one of the share's name that follows, or a new one put there. */
+static struct offer *offer_after(struct reservation *r, struct offer *last, const struct share_row *row)
+{
+    struct offer **at = place_after(r, last);
+    struct offer *o = *at && strcmp((*at)->name, row->name) == 0 ? *at : calloc(1, sizeof *o);
+    if (!o || o == *at)
+        return o;
     o->reservation = r;
     memcpy(o->name, row->name, sizeof o->name);
     o->handle = handle_of(&r->core->config.identity->id, row->name);
+    o->next = *at;
+    *at = o;
     return o;
-}
-
-static struct offer **withdraw_below(struct offer **at, const char *name)
-{
-    for (; *at && (!name || strcmp((*at)->name, name) < 0); at = &(*at)->next)
-        if (!(*at)->withdrawn)
-            tell_anew(*at, true);
-    return at;
 }
 
 int offers_compare(struct reservation *r)
 {
-    struct offer **at = &r->offers;
+    struct offer *last = NULL;
     for (const struct share *s = r->core->shares; s; s = s->next) {
         struct tag content = content_of(&s->row);
         if (!share_goes_via(&s->row, &r->carrier->peer->id))
             continue;
-        at = withdraw_below(at, s->row.name);
-        if (!*at || strcmp((*at)->name, s->row.name) != 0) {
-            struct offer *o = offer_new(r, &s->row);
-            if (!o)
-                return ERR_NOMEM;
-            o->next = *at;
-            *at = o;
-        } else if ((*at)->withdrawn || !tag_equal(&(*at)->content, &content)) {
-            tell_anew(*at, false);
-        }
-        (*at)->content = content;
-        at = &(*at)->next;
+        last = offer_after(r, withdraw_below(r, last, s->row.name), &s->row);
+        if (!last)
+            return ERR_NOMEM;
+        if (last->withdrawn || !tag_equal(&last->content, &content))
+            tell_anew(last, false);
+        last->content = content;
     }
-    withdraw_below(at, NULL);
+    withdraw_below(r, last, NULL);
     return 0;
 }
 

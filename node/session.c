@@ -44,10 +44,10 @@ struct session *session_new(struct carrier *c, const struct tag *handle, bool in
     return s;
 }
 
-static void session_free(struct session *s)
+static void session_free(struct relayed *r, struct session *s)
 {
-    struct session **at = &s->carrier->core->relayed->sessions;
-    ask_cancel(s->carrier->core, s);
+    struct session **at = &r->sessions;
+    ask_cancel(r->core, s);
     while (*at != s)
         at = &(*at)->next;
     *at = s->next;
@@ -93,7 +93,7 @@ const char *session_peer_name(const struct session *s, char label[NAME_MAX_BYTES
     if (s->link && s->link->peer)
         peer_label(s->link->peer, label);
     else
-        strcpy(label, "the other side");
+        snprintf(label, NAME_MAX_BYTES + 1, "the other side");
     return label;
 }
 
@@ -217,7 +217,7 @@ static void reap(struct relayed *r)
     while (s) {
         struct session *next = s->next;
         if (s->state.now == SESSION_ENDED && !s->link && !(s->owes_close && s->carrier->link))
-            session_free(s);
+            session_free(r, s);
         s = next;
     }
     struct carrier *c = r->carriers;
@@ -313,10 +313,11 @@ struct relayed *relayed_of(struct core *core)
 
 void sessions_free(struct core *core)
 {
-    while (core->relayed && core->relayed->sessions)
-        session_free(core->relayed->sessions);
-    if (core->relayed)
-        bridgings_free(core->relayed);
+    struct relayed *r = core->relayed;
+    while (r && r->sessions)
+        session_free(r, r->sessions);
+    if (r)
+        bridgings_free(r);
 }
 
 void relayed_free(struct core *core)

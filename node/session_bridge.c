@@ -12,10 +12,10 @@ struct bridging {
     void *arg;
 };
 
-static void bridging_drop(struct bridging *b)
+static void bridging_drop(struct relayed *r, struct bridging *b)
 {
-    struct bridging **at = &b->core->relayed->bridgings;
-    ask_cancel(b->core, b);
+    struct bridging **at = &r->bridgings;
+    ask_cancel(r->core, b);
     while (*at != b)
         at = &(*at)->next;
     *at = b->next;
@@ -25,7 +25,7 @@ static void bridging_drop(struct bridging *b)
 static void bridged(void *arg, const struct msg *m, const struct fault *fault)
 {
     struct bridging b = *(struct bridging *)arg;
-    bridging_drop(arg);
+    bridging_drop(b.core->relayed, arg);
     b.done(b.arg, m ? &m->bridge_ok : NULL, fault);
 }
 
@@ -54,7 +54,7 @@ void session_bridge_cancel(struct core *core, void *arg)
     while (b) {
         struct bridging *next = b->next;
         if (b->arg == arg)
-            bridging_drop(b);
+            bridging_drop(core->relayed, b);
         b = next;
     }
 }
@@ -62,5 +62,5 @@ void session_bridge_cancel(struct core *core, void *arg)
 void bridgings_free(struct relayed *r)
 {
     while (r->bridgings)
-        bridging_drop(r->bridgings);
+        bridging_drop(r, r->bridgings);
 }
