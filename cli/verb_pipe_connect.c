@@ -18,19 +18,20 @@ static void cancel(void *weft)
     weft_cancel(weft);
 }
 
-static int connect_pipe(struct cli *cli, const char *name, struct weft_pipe_options *options)
+static int connect_pipe(struct cli *cli, const char *name, const struct weft_pipe_options *given)
 {
+    struct weft_pipe_options options = *given;
     struct interrupt interrupt = {.stop = cancel, .arg = cli->weft};
     struct weft_error error = {0};
     struct routes routes = {{0}};
     uint64_t began = pipe_verb_clock(), moved[2] = {0, 0};
 
-    options->on_row = routes_watch;
-    options->arg = &routes;
+    options.on_row = routes_watch;
+    options.arg = &routes;
     int code = interrupt_start(&interrupt);
     if (code)
         return cli_fail(cli, code, "cannot watch for signals");
-    code = weft_pipe_connect(cli->weft, name, options, fileno(cli->in), fileno(cli->out), moved, &error);
+    code = weft_pipe_connect(cli->weft, name, &options, fileno(cli->in), fileno(cli->out), moved, &error);
     interrupt_finish(&interrupt);
     if (!code || moved[0] + moved[1] > 0)
         pipe_verb_say_moved(cli, moved, pipe_verb_clock() - began, &routes);
