@@ -250,9 +250,15 @@ static void duplex_go(struct duplex *d, const struct msg_fetch_ok *answer, const
             transfer_failf(&job->t, ERR_USAGE, "a byte stream needs two descriptors, and the program passed none");
         return;
     }
+    struct kept *kept = job->t.kept;
     pthread_mutex_lock(&job->t.lock);
-    memcpy(job->t.fd, fd, sizeof job->t.fd);
+    if (kept == NULL)
+        memcpy(job->t.fd, fd, sizeof job->t.fd);
+    else if (!d->again)
+        memcpy(kept->fd, fd, sizeof kept->fd);
     pthread_mutex_unlock(&job->t.lock);
+    if (kept != NULL)
+        kept->begun = true;
     transfer_go(&job->t, answer);
 }
 

@@ -1,5 +1,7 @@
 #include "bulk_kept.h"
 
+#include "packet.h"
+
 #include <stdlib.h>
 
 struct kept *kept_new(const struct tag *name)
@@ -11,7 +13,7 @@ struct kept *kept_new(const struct tag *name)
         return NULL;
     }
     kept->name = *name;
-    kept->in.fd = kept->out.fd = -1;
+    kept->fd[0] = kept->fd[1] = kept->in.fd = kept->out.fd = -1;
     return kept;
 }
 
@@ -19,6 +21,7 @@ void kept_free(struct kept *kept)
 {
     if (kept == NULL)
         return;
+    packet_close(kept->fd);
     conduit_close(&kept->in);
     conduit_close(&kept->out);
     ring_fini(&kept->ring);

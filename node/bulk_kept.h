@@ -14,10 +14,11 @@
 struct kept {
     LIST_ENTRY(kept) link; /* while it is parked */
     struct tag name;
+    int fd[2];              /* the program's, until they are opened: */
     struct conduit in, out; /* from the program, and to it */
     struct ring ring;       /* read from the program, and not confirmed to have been written by the other side */
     uint64_t given;         /* bytes that were written to the program */
-    bool begun;             /* the conduits were opened */
+    bool begun;             /* it has got them: both sides believe that it was joined */
     bool ended;             /* the program has said all that it will */
     bool closed;            /* so has the other one, and all of it was written */
     bool over;              /* nothing can or need be taken up again */

@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #define CONFIRM_EVERY (256 * 1024)
 
@@ -274,19 +275,21 @@ static void run_way(void *arg, unsigned index)
         way_told(&l->w, l->w.writer.err); /* it may have failed while we waited for the other side */
 }
 
-/* The program's descriptors are the stream's from now on. */
+/* The program's descriptors become the stream's, once. */
 static bool open_conduits(struct transfer *t)
 {
     struct kept *kept = t->kept;
     struct fault fault;
 
-    int err = conduit_open(&kept->in, t->fd[0], false, &fault);
-    t->fd[0] = -1;
-    if (err == 0) {
-        err = conduit_open(&kept->out, t->fd[1], true, &fault);
-        t->fd[1] = -1;
-    }
-    kept->begun = err == 0;
+    if (kept->fd[0] < 0)
+        return true;
+    int err = conduit_open(&kept->in, kept->fd[0], false, &fault);
+    if (err == 0)
+        err = conduit_open(&kept->out, kept->fd[1], true, &fault);
+    else
+        close(kept->fd[1]);
+    kept->fd[0] = kept->fd[1] = -1;
+    kept->over = err != 0;
     if (err != 0)
         fetch_give_up(t, &t->stream[0], &fault);
     return err == 0;
@@ -310,13 +313,12 @@ static void conclude(struct transfer *t, const struct lasting l[DUPLEX_STREAMS])
 void flow_on(struct transfer *t)
 {
     struct lasting l[DUPLEX_STREAMS];
-    bool again = t->kept->begun;
 
-    if (!again && !open_conduits(t))
+    if (!open_conduits(t))
         return;
     for (unsigned i = 0; i < DUPLEX_STREAMS; i++) {
         bool reads = t->d->calling == (i == 0);
-        l[i] = (struct lasting){.kept = t->kept, .again = again};
+        l[i] = (struct lasting){.kept = t->kept, .again = t->d->again};
         l[i].w = (struct way){.t = t, .s = &t->stream[i], .c = reads ? &t->kept->in : &t->kept->out};
     }
     transfer_run(t, run_way, l);

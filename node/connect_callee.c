@@ -55,7 +55,7 @@ void callee_take_request(struct callee *c, const struct link *link, const struct
     c->link = link->no;
     link_use(c->core, &c->used, link->no);
     c->here = link_is_here(link);
-    c->request = c->asked = m->request;
+    c->request = m->request;
     c->reception = m->connect.reception;
 }
 
@@ -205,6 +205,7 @@ static void connected(struct duplex *d)
         port->duplex_cancel(port->self, d, c->standing ? ERR_CHANGED : err);
         return;
     }
+    c->joined_by = c->request;
     c->request = 0;
     c->state = CALLEE_JOINED;
     if (!c->standing)

@@ -32,8 +32,8 @@ struct callee {
     link_no link;  /* that the answer goes to */
     link_no used;  /* see link_use */
     bool here;
-    uint64_t request; /* to be answered; 0: none */
-    uint64_t asked;   /* number of the latest CONNECT */
+    uint64_t request;   /* to be answered; 0: none */
+    uint64_t joined_by; /* number of the CONNECT that joined it last */
     struct reception_info reception;
     struct timer timer; /* OFFERED, HELD, ABSENT, ENDED: how long */
     uint64_t lost_at;

@@ -20,14 +20,14 @@ struct caller {
     /* the holder in hand, and the way to it */
     struct peer *peer;
     link_no link, used; /* see link_use */
-    bool here;    /* it is this very node */
-    bool relayed; /* through `relay` */
+    bool here;          /* it is this very node */
+    bool relayed;       /* through `relay` */
     struct node_id relay;
     bool bridging; /* the relay is asked to join the streams */
     struct relay_way way, other;
     bool swapped;     /* the callee listens */
-    bool asked;       /* CONNECT is not answered yet */
-    uint64_t number;  /* of the latest CONNECT */
+    uint64_t asked;   /* number of a CONNECT that is not answered yet, or 0 */
+    uint64_t number;  /* of the one that joined it last */
     bool joined;      /* bytes may flow */
     struct fault why; /* it refused */
     struct duplex *duplex;
@@ -37,7 +37,8 @@ struct caller {
     bool lasting;
     bool standing; /* it was joined: from now on it is this callee's */
     struct tag stream;
-    uint64_t joined_at, lost_at; /* lost_at 0: it is not lost */
+    bool settled; /* by a relay, for connections will not do */
+    uint64_t joined_at, lost_at;
 };
 
 /* ---- connect.c */

@@ -46,7 +46,7 @@ void carrier_farewell(struct caller *c)
 void carrier_cancel(struct caller *c, int code)
 {
     if (c->asked)
-        send_cancel(c, c->number);
+        send_cancel(c, c->asked);
     else
         carrier_farewell(c);
     if (!c->duplex) {
@@ -114,6 +114,13 @@ static bool is_final(const struct caller *c, int code)
            (code == ERR_REFUSED && !c->relayed); /* a better way may be allowed */
 }
 
+/* A connection was good for messages, but not for the streams: the session that they went by before. */
+static struct link *way_back(const struct caller *c)
+{
+    struct link *link = !c->relayed && c->used ? link_find(c->core, c->used) : NULL;
+    return link && link->session && link->state.now == LINK_UP ? link : NULL;
+}
+
 /* It had lost its carrier, and has not got a new one, for the reason in c->why. */
 static void still_lost(struct caller *c)
 {
@@ -123,6 +130,9 @@ static void still_lost(struct caller *c)
     } else if (why.code == ERR_UNREACHABLE && !c->swapped && !c->relayed) {
         c->swapped = true;
         start(c);
+    } else if (way_back(c)) {
+        c->settled = true;
+        carrier_start(c, way_back(c));
     } else {
         carrier_absent(c, &why);
     }
@@ -154,7 +164,7 @@ static void ended(struct duplex *d)
     bool parked = d->parked;
     c->core->transfers--;
     ask_cancel(c->core, c);
-    c->asked = false;
+    c->asked = 0;
     let_duplex_go(c);
     if (!c->call) {
         if (parked)
@@ -188,21 +198,33 @@ static void stop_duplex(struct caller *c, int code)
     port->duplex_cancel(port->self, c->duplex, c->standing ? ERR_CHANGED : code);
 }
 
+/* Gives up the connections of a stream that lasts and is up: it is sought again, and goes the best way there is. */
+static void move(struct caller *c)
+{
+    if (c->standing && c->joined && c->duplex && c->call)
+        c->core->port->duplex_cancel(c->core->port->self, c->duplex, ERR_CHANGED);
+}
+
 static void answered(void *arg, const struct msg *m, const struct fault *fault)
 {
     struct caller *c = arg;
     const struct port *port = c->core->port;
-    c->asked = false;
+    uint64_t number = c->asked;
+    c->asked = 0;
     if (!m) {
         c->why = *fault;
         stop_duplex(c, (int)fault->code);
         return;
     }
     c->joined = true;
+    c->number = number;
     c->joined_at = core_now(c->core);
     caller_show(c, c->standing ? "moved" : "connected");
     c->standing = c->lasting;
+    link_use(c->core, &c->used, c->link);
     port->duplex_confirm(port->self, c->duplex, &m->connect_ok);
+    if (c->relayed && !c->settled && link_direct(c->peer))
+        move(c); /* a connection has come meanwhile */
 }
 
 static int send_connect(struct caller *c, struct link *link)
@@ -226,8 +248,7 @@ static void ready(struct duplex *d)
     struct caller *c = d->owner;
     struct link *link = carrier_link(c);
     int err = link ? send_connect(c, link) : ERR_UNREACHABLE;
-    c->asked = err == 0;
-    c->number = err ? c->number : ask_number(c->core, c);
+    c->asked = err ? 0 : ask_number(c->core, c);
     if (err) {
         char label[NAME_MAX_BYTES + 1];
         peer_label(c->peer, label);
@@ -283,10 +304,11 @@ static void bridged(void *arg, const struct msg_bridge_ok *ok, const struct faul
 }
 
 /* Streams to it may come to go through a relay. */
-static bool has_relays(const struct peer *peer)
+static bool has_relays(struct core *core, const struct peer *peer)
 {
     for (size_t i = 0; peer->has_record && i < peer->record.endpoint_count; i++)
-        if (peer->record.endpoint[i].transport == TRANSPORT_RELAY)
+        if (peer->record.endpoint[i].transport == TRANSPORT_RELAY &&
+            endpoint_usable(core, &peer->id, &peer->record.endpoint[i]))
             return true;
     return false;
 }
@@ -294,10 +316,11 @@ static bool has_relays(const struct peer *peer)
 void carrier_start(struct caller *c, struct link *link)
 {
     c->link = link->no;
-    link_use(c->core, &c->used, link->no);
+    if (!c->standing || link->relayed)
+        link_use(c->core, &c->used, link->no); /* else a session that it went by stays until it is joined anew */
     c->here = link_is_here(link);
     c->relayed = link->relayed;
-    c->lasting = c->lasting || c->relayed || (!c->here && has_relays(c->peer));
+    c->lasting = c->lasting || c->relayed || (!c->here && has_relays(c->core, c->peer));
     c->swapped = false;
     c->way = c->other = (struct relay_way){.addr_count = 0};
     if (!c->relayed) {
@@ -319,17 +342,10 @@ void carrier_start(struct caller *c, struct link *link)
 
 /* ---- what happens to links */
 
-/* Gives up the connections of a stream that lasts and is up: it is sought again, and goes the best way there is. */
-static void move(struct caller *c)
-{
-    if (c->standing && c->joined && c->duplex && c->call)
-        c->core->port->duplex_cancel(c->core->port->self, c->duplex, ERR_CHANGED);
-}
-
 void connects_upgrade(struct core *core, struct peer *peer)
 {
     for (struct caller *c = core->callers; c; c = c->next)
-        if (c->peer == peer && c->relayed)
+        if (c->peer == peer && c->relayed && !c->settled)
             move(c);
 }
 

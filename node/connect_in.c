@@ -145,8 +145,9 @@ void connect_on_request(struct link *link, const struct msg *m)
 /* Withdraws a CONNECT that is not answered; of a stream that lasts, it will not come again. */
 void connect_on_cancel(struct link *link, const struct msg *m)
 {
+    uint64_t number = m->cancel.request;
     struct callee *c = link->core->callees;
-    while (c && (c->peer != link->peer || c->asked != m->cancel.request || (!c->request && !c->lasting)))
+    while (c && (c->peer != link->peer || number == 0 || (c->request != number && !(c->lasting && c->joined_by == number))))
         c = c->next;
     if (!c)
         return;

@@ -2,7 +2,7 @@
  * becomes of a stream when a program, a link or a node at either side goes. */
 #include "core_internal.h"
 #include "pipes.h"
-#include "world.h"
+#include "stream_programs.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,81 +12,6 @@
 #include <cmocka.h>
 
 enum { ANNA, BOB, CAROL, DAVE, NODES };
-
-/* ---- programs */
-
-struct party {
-    struct program *program;
-    enum manner { ACCEPTS, REFUSES, IGNORES } manner; /* of a listener */
-    int bound, offers, joined, connected, done, failed, summaries;
-    int64_t number, in, out;
-    char from[64], peer[64], code[32], text[FAULT_TEXT];
-};
-
-static void note_end(struct party *p, const struct row *row)
-{
-    p->in = row_get_int(row, "bytes_in", -1);
-    p->out = row_get_int(row, "bytes_out", -1);
-    snprintf(p->code, sizeof p->code, "%s", row_get_text(row, "code", ""));
-    snprintf(p->text, sizeof p->text, "%s", row_get_text(row, "text", ""));
-}
-
-static void answer_offer(struct party *p, const struct row *row)
-{
-    p->offers++;
-    p->number = row_get_int(row, "number", 0);
-    snprintf(p->from, sizeof p->from, "%s", row_get_text(row, "from", ""));
-    if (p->manner == IGNORES)
-        return;
-    struct row *answer = row_new(p->manner == ACCEPTS ? "accept" : "refuse");
-    row_int(answer, "number", p->number);
-    if (p->manner == REFUSES)
-        row_text(answer, "text", "not today");
-    program_send(p->program, answer);
-}
-
-static void on_stream(struct party *p, const struct row *row)
-{
-    const char *state = row_get_text(row, "state", "");
-    assert_int_equal(row_get_int(row, "number", 0), p->number);
-    p->joined += strcmp(state, "joined") == 0;
-    p->done += strcmp(state, "done") == 0;
-    p->failed += strcmp(state, "failed") == 0;
-    if (strcmp(state, "joined") != 0)
-        note_end(p, row);
-}
-
-static void listener_row(void *arg, const struct row *row)
-{
-    struct party *p = arg;
-    if (strcmp(row_kind(row), "bound") == 0)
-        p->bound++;
-    else if (strcmp(row_kind(row), "offer") == 0)
-        answer_offer(p, row);
-    else if (strcmp(row_kind(row), "stream") == 0)
-        on_stream(p, row);
-    else
-        note_end(p, row);
-}
-
-static void caller_row(void *arg, const struct row *row)
-{
-    struct party *p = arg;
-    if (strcmp(row_kind(row), "connected") == 0) {
-        p->connected++;
-        snprintf(p->peer, sizeof p->peer, "%s", row_get_text(row, "peer", ""));
-    } else if (strcmp(row_kind(row), "summary") == 0) {
-        p->summaries++;
-        note_end(p, row);
-    } else if (strcmp(row_kind(row), "done") == 0) {
-        p->done++;
-        note_end(p, row);
-    } else {
-        p->failed++;
-        snprintf(p->code, sizeof p->code, "%s", row_get_text(row, "code", ""));
-        snprintf(p->text, sizeof p->text, "%s", row_get_text(row, "text", ""));
-    }
-}
 
 /* ---- the world */
 
@@ -125,77 +50,6 @@ static struct world *world_of(uint64_t seed, bool strangers)
     return w;
 }
 
-static void listen_as(struct world *w, struct party *p, size_t node, struct row *row)
-{
-    enum manner manner = p->manner;
-    *p = (struct party){.program = world_program(w, node, listener_row, p)};
-    p->manner = manner;
-    program_send(p->program, row);
-    run(w, 20 * MILLISECOND);
-    if (!p->bound)
-        fail_msg("%s: %s", p->code, p->text);
-}
-
-static void connect_as(struct world *w, struct party *p, size_t node, struct row *row)
-{
-    *p = (struct party){.program = world_program(w, node, caller_row, p)};
-    program_send(p->program, row);
-}
-
-static struct row *call(const char *pipe, int wait_ms)
-{
-    struct row *row = request("pipe-connect", "pipe", pipe);
-    row_int(row, "wait_ms", wait_ms);
-    return row;
-}
-
-static bool is_over(struct world *w, void *arg)
-{
-    const struct party *p = arg;
-    (void)w;
-    return p->done || p->failed;
-}
-
-static bool is_connected(struct world *w, void *arg)
-{
-    const struct party *p = arg;
-    return p->connected || is_over(w, arg);
-}
-
-static bool is_joined(struct world *w, void *arg)
-{
-    const struct party *p = arg;
-    return p->joined || is_over(w, arg);
-}
-
-static void await(struct world *w, bool (*check)(struct world *w, void *arg), struct party *p)
-{
-    if (!world_run_until(w, check, p, world_now(w) + 60 * SECOND))
-        fail_msg("%s", "nothing comes of it");
-}
-
-static void assert_error(struct world *w, struct party *p, const char *code, const char *text)
-{
-    await(w, is_over, p);
-    if (strcmp(p->code, code) != 0 || !strstr(p->text, text))
-        fail_msg("'%s: %s' is not '%s: %s'", p->code, p->text, code, text);
-}
-
-static void assert_came(const struct party *p, const char *text, bool end)
-{
-    size_t n;
-    bool ended;
-    const uint8_t *b = program_read(p->program, &n, &ended);
-    assert_int_equal(n, strlen(text));
-    assert_memory_equal(b, text, n);
-    assert_int_equal(ended, end);
-}
-
-static void say(const struct party *p, const char *text)
-{
-    program_write(p->program, text, strlen(text));
-}
-
 /* Ends in order: with no streams, transfers and offers left at any node. */
 static void part(struct world *w)
 {
@@ -212,18 +66,18 @@ static void part(struct world *w)
 
 static void talk(struct world *w, struct party *listener, struct party *caller)
 {
-    await(w, is_connected, caller);
-    await(w, is_joined, listener);
+    until_connected(w, caller);
+    until_joined(w, listener);
     assert_string_equal(caller->code, "");
-    say(caller, "a question");
+    party_say(caller, "a question");
     program_shut(caller->program);
     run(w, SECOND);
     assert_came(listener, "a question", true);
-    assert_false(is_over(w, caller) || is_over(w, listener));
-    say(listener, "and its answer");
+    assert_false(is_party_over(caller) || is_party_over(listener));
+    party_say(listener, "and its answer");
     program_shut(listener->program);
-    await(w, is_over, caller);
-    await(w, is_over, listener);
+    until_over(w, caller);
+    until_over(w, listener);
     assert_came(caller, "and its answer", true);
     assert_int_equal(caller->done, 1);
     assert_int_equal(listener->done, 1);
@@ -237,12 +91,12 @@ static void pipe_6_a_stream_to_a_linked_peer(void **state)
     struct world *w = world_of(1, false);
     struct party bob = {0}, anna;
     listen_as(w, &bob, BOB, request("pipe-listen", "pipe", "chat"));
-    connect_as(w, &anna, ANNA, call("bob:chat", 0));
+    connect_as(w, &anna, ANNA, call_for("bob:chat", 0));
     talk(w, &bob, &anna);
     assert_string_equal(anna.peer, "bob");
     assert_string_equal(bob.from, "anna");
-    connect_as(w, &anna, ANNA, call("bob:chat", 0)); /* and another one */
-    await(w, is_connected, &anna);
+    connect_as(w, &anna, ANNA, call_for("bob:chat", 0)); /* and another one */
+    until_connected(w, &anna);
     assert_int_equal(bob.offers, 2);
     assert_string_equal(anna.code, "");
     program_leave(anna.program);
@@ -256,7 +110,7 @@ static void pipe_6_a_stream_within_a_node(void **state)
     struct world *w = world_of(2, false);
     struct party one = {0}, other;
     listen_as(w, &one, ANNA, request("pipe-listen", "pipe", "chat"));
-    connect_as(w, &other, ANNA, call("anna:chat", 0));
+    connect_as(w, &other, ANNA, call_for("anna:chat", 0));
     talk(w, &one, &other);
     assert_string_equal(other.peer, "anna");
     part(w);
@@ -270,7 +124,7 @@ static void oob_3_the_roles_are_swapped(void **state)
     struct party bob = {0}, anna;
     listen_as(w, &bob, BOB, request("pipe-listen", "pipe", "chat"));
     world_firewall(w, ANNA, true);
-    connect_as(w, &anna, ANNA, call("bob:chat", 0));
+    connect_as(w, &anna, ANNA, call_for("bob:chat", 0));
     talk(w, &bob, &anna);
     assert_int_equal(bob.offers, 1);
     part(w);
@@ -285,9 +139,9 @@ static void oob_3_nobody_can_be_dialled(void **state)
     run(w, SECOND);
     world_firewall(w, ANNA, true);
     world_firewall(w, BOB, true);
-    connect_as(w, &anna, ANNA, call("bob:chat", 0));
+    connect_as(w, &anna, ANNA, call_for("bob:chat", 0));
     assert_error(w, &anna, "unreachable", "");
-    await(w, is_over, &bob);
+    until_over(w, &bob);
     assert_int_equal(bob.failed, 1);
     part(w);
 }
@@ -300,7 +154,7 @@ static void pipe_nobody_listens(void **state)
     struct world *w = world_of(5, false);
     struct party anna;
     uint64_t began = world_now(w);
-    connect_as(w, &anna, ANNA, call("bob:chat", 2000));
+    connect_as(w, &anna, ANNA, call_for("bob:chat", 2000));
     assert_error(w, &anna, "not-found", "bob");
     assert_true(world_now(w) - began >= 1500 * MILLISECOND); /* it was patient */
     assert_true(anna.summaries == 1 && anna.in == 0 && anna.out == 0);
@@ -312,7 +166,7 @@ static void pipe_somebody_comes_to_listen(void **state)
     (void)state;
     struct world *w = world_of(6, false);
     struct party bob = {0}, anna;
-    connect_as(w, &anna, ANNA, call("bob:chat", 5000));
+    connect_as(w, &anna, ANNA, call_for("bob:chat", 5000));
     run(w, SECOND);
     listen_as(w, &bob, BOB, request("pipe-listen", "pipe", "chat"));
     talk(w, &bob, &anna);
@@ -326,10 +180,10 @@ static void pipe_a_stale_binding_is_forgotten(void **state)
     struct world *w = world_of(7, false);
     struct party bob = {0}, anna;
     listen_as(w, &bob, BOB, request("pipe-listen", "pipe", "chat"));
-    connect_as(w, &anna, ANNA, call("bob:chat", 0));
+    connect_as(w, &anna, ANNA, call_for("bob:chat", 0));
     talk(w, &bob, &anna);
     program_leave(bob.program);
-    connect_as(w, &anna, ANNA, call("bob:chat", 1000));
+    connect_as(w, &anna, ANNA, call_for("bob:chat", 1000));
     assert_error(w, &anna, "not-found", "bob");
     part(w);
 }
@@ -340,8 +194,8 @@ static void s62_a_stranger_is_refused(void **state)
     struct world *w = world_of(8, true);
     struct party bob = {0}, carol;
     listen_as(w, &bob, BOB, request("pipe-listen", "pipe", "chat"));
-    connect_as(w, &carol, CAROL, call("bob:chat", 1000));
-    await(w, is_over, &carol);
+    connect_as(w, &carol, CAROL, call_for("bob:chat", 1000));
+    until_over(w, &carol);
     assert_int_equal(carol.failed, 1);
     assert_int_equal(carol.connected, 0);
     assert_int_equal(bob.offers, 0);
@@ -354,7 +208,7 @@ static void pipe_the_program_refuses(void **state)
     struct world *w = world_of(9, false);
     struct party bob = {.manner = REFUSES}, anna;
     listen_as(w, &bob, BOB, request("pipe-listen", "pipe", "chat"));
-    connect_as(w, &anna, ANNA, call("bob:chat", 1000));
+    connect_as(w, &anna, ANNA, call_for("bob:chat", 1000));
     assert_error(w, &anna, "refused", "not today");
     assert_int_equal(bob.offers, 1);
     part(w);
@@ -368,7 +222,7 @@ static void pipe_the_program_does_not_answer(void **state)
     uint64_t began;
     listen_as(w, &bob, BOB, request("pipe-listen", "pipe", "chat"));
     began = world_now(w);
-    connect_as(w, &anna, ANNA, call("bob:chat", 0));
+    connect_as(w, &anna, ANNA, call_for("bob:chat", 0));
     assert_error(w, &anna, "timeout", "does not answer");
     assert_true(world_now(w) - began < CONNECT_OFFER + 2 * SECOND);
     assert_int_equal(bob.failed, 1);
@@ -382,7 +236,7 @@ static void pipe_late_and_wrong_answers_are_passed_over(void **state)
     struct world *w = world_of(11, false);
     struct party bob = {.manner = IGNORES}, anna;
     listen_as(w, &bob, BOB, request("pipe-listen", "pipe", "chat"));
-    connect_as(w, &anna, ANNA, call("bob:chat", 0));
+    connect_as(w, &anna, ANNA, call_for("bob:chat", 0));
     run(w, SECOND);
     assert_int_equal(bob.offers, 1);
     for (int64_t wrong = -1; wrong < 2; wrong++) {
@@ -409,10 +263,10 @@ static void pipe_no_streams_through_propagate_pipes(void **state)
     struct row *row = request("pipe-listen", "pipe", "news");
     row_bool(row, "propagate", true);
     listen_as(w, &bob, BOB, row);
-    connect_as(w, &anna, ANNA, call("bob:news", 500));
-    await(w, is_over, &anna);
+    connect_as(w, &anna, ANNA, call_for("bob:news", 500));
+    until_over(w, &anna);
     assert_int_equal(anna.failed, 1);
-    row = call("news", 500);
+    row = call_for("news", 500);
     row_bool(row, "propagate", true);
     connect_as(w, &anna, ANNA, row);
     assert_error(w, &anna, "usage", "no byte streams");
@@ -427,17 +281,17 @@ static void pipe_an_owned_pipe_is_busy(void **state)
     struct world *w = world_of(13, false);
     struct party bob = {0}, anna, carol;
     listen_as(w, &bob, BOB, request("pipe-listen", "pipe", "chat"));
-    connect_as(w, &anna, ANNA, call("bob:chat", 0));
-    await(w, is_connected, &anna);
-    connect_as(w, &carol, CAROL, call("bob:chat", 0));
+    connect_as(w, &anna, ANNA, call_for("bob:chat", 0));
+    until_connected(w, &anna);
+    connect_as(w, &carol, CAROL, call_for("bob:chat", 0));
     assert_error(w, &carol, "full", "somebody else");
     assert_int_equal(bob.offers, 1);
     program_shut(anna.program);
     program_shut(bob.program);
-    await(w, is_over, &anna);
+    until_over(w, &anna);
     run(w, SECOND);
-    connect_as(w, &carol, CAROL, call("bob:chat", 0));
-    await(w, is_connected, &carol);
+    connect_as(w, &carol, CAROL, call_for("bob:chat", 0));
+    until_connected(w, &carol);
     assert_int_equal(carol.connected, 1);
     program_leave(carol.program);
     part(w);
@@ -460,14 +314,14 @@ static void pipe_of_a_shared_pipe_the_next_one_is_asked(void **state)
         listen_as(w, &desk[i], BOB + i, listen_shared());
     run(w, SECOND);
     for (size_t i = 0; i < 3; i++) {
-        connect_as(w, &caller[i], ANNA, call("desk", 1000));
-        await(w, is_connected, &caller[i]);
+        connect_as(w, &caller[i], ANNA, call_for("desk", 1000));
+        until_connected(w, &caller[i]);
         if (!caller[i].connected)
             fail_msg("caller %zu: %s: %s", i, caller[i].code, caller[i].text);
         for (size_t k = 0; k < i; k++)
             assert_string_not_equal(caller[i].peer, caller[k].peer);
     }
-    connect_as(w, &caller[3], ANNA, call("desk", 1000));
+    connect_as(w, &caller[3], ANNA, call_for("desk", 1000));
     assert_error(w, &caller[3], "full", "busy");
     for (size_t i = 0; i < 3; i++) {
         assert_true(desk[i].offers == 1 && desk[i].joined == 1);
@@ -483,10 +337,10 @@ static struct world *talking(uint64_t seed, struct party *bob, struct party *ann
     struct world *w = world_of(seed, false);
     *bob = (struct party){0};
     listen_as(w, bob, BOB, request("pipe-listen", "pipe", "chat"));
-    connect_as(w, anna, ANNA, call("bob:chat", 0));
-    await(w, is_connected, anna);
-    say(anna, "hello");
-    say(bob, "good morning");
+    connect_as(w, anna, ANNA, call_for("bob:chat", 0));
+    until_connected(w, anna);
+    party_say(anna, "hello");
+    party_say(bob, "good morning");
     run(w, SECOND);
     return w;
 }
@@ -507,7 +361,7 @@ static void p43_the_calling_program_is_killed(void **state)
     struct party bob, anna;
     struct world *w = talking(20, &bob, &anna);
     program_leave(anna.program);
-    await(w, is_over, &bob);
+    until_over(w, &bob);
     assert_broken(&bob, "unreachable", 12, 5);
     part(w);
 }
@@ -518,7 +372,7 @@ static void p43_the_listening_program_is_killed(void **state)
     struct party bob, anna;
     struct world *w = talking(21, &bob, &anna);
     program_leave(bob.program);
-    await(w, is_over, &anna);
+    until_over(w, &anna);
     assert_broken(&anna, "unreachable", 5, 12);
     part(w);
 }
@@ -529,7 +383,7 @@ static void p43_the_callers_node_crashes(void **state)
     struct party bob, anna;
     struct world *w = talking(22, &bob, &anna);
     world_crash(w, ANNA);
-    await(w, is_over, &bob);
+    until_over(w, &bob);
     assert_broken(&bob, "unreachable", 12, 5);
     part(w);
 }
@@ -540,7 +394,7 @@ static void p43_the_callees_node_crashes(void **state)
     struct party bob, anna;
     struct world *w = talking(23, &bob, &anna);
     world_crash(w, BOB);
-    await(w, is_over, &anna);
+    until_over(w, &anna);
     assert_broken(&anna, "unreachable", 5, 12);
     part(w);
 }
@@ -551,9 +405,9 @@ static void p43_the_network_parts(void **state)
     struct party bob, anna;
     struct world *w = talking(24, &bob, &anna);
     world_cut(w, ANNA, BOB, true);
-    say(&anna, "are you there?");
-    await(w, is_over, &anna);
-    await(w, is_over, &bob);
+    party_say(&anna, "are you there?");
+    until_over(w, &anna);
+    until_over(w, &bob);
     assert_broken(&anna, "unreachable", 5, 12);
     assert_broken(&bob, "unreachable", 12, 5);
     part(w);
@@ -565,7 +419,7 @@ static void pipe_both_nodes_stop_in_order(void **state)
     struct party bob, anna;
     struct world *w = talking(25, &bob, &anna);
     world_stop(w, BOB);
-    await(w, is_over, &anna);
+    until_over(w, &anna);
     assert_broken(&anna, "unreachable", 5, 12);
     part(w);
 }
@@ -576,10 +430,10 @@ static void pipe_the_caller_cancels(void **state)
     struct party bob, anna;
     struct world *w = talking(26, &bob, &anna);
     program_send(anna.program, row_new("cancel"));
-    await(w, is_over, &anna);
+    until_over(w, &anna);
     assert_string_equal(anna.code, "cancelled");
     assert_true(anna.in == 5 && anna.out == 12);
-    await(w, is_over, &bob);
+    until_over(w, &bob);
     assert_broken(&bob, "unreachable", 12, 5);
     part(w);
 }
@@ -593,12 +447,12 @@ static void pipe_the_listener_ends_its_stream(void **state)
     struct row *row = row_new("refuse");
     row_int(row, "number", bob.number);
     program_send(bob.program, row);
-    await(w, is_over, &bob);
+    until_over(w, &bob);
     assert_broken(&bob, "cancelled", 12, 5);
-    await(w, is_over, &anna);
+    until_over(w, &anna);
     assert_broken(&anna, "unreachable", 5, 12);
-    connect_as(w, &anna, ANNA, call("bob:chat", 0));
-    await(w, is_connected, &anna);
+    connect_as(w, &anna, ANNA, call_for("bob:chat", 0));
+    until_connected(w, &anna);
     assert_int_equal(anna.connected, 1);
     program_leave(anna.program);
     part(w);
@@ -611,7 +465,7 @@ static void pipe_the_caller_goes_before_it_is_accepted(void **state)
     struct world *w = world_of(28, false);
     struct party bob = {.manner = IGNORES}, anna;
     listen_as(w, &bob, BOB, request("pipe-listen", "pipe", "chat"));
-    connect_as(w, &anna, ANNA, call("bob:chat", 0));
+    connect_as(w, &anna, ANNA, call_for("bob:chat", 0));
     run(w, SECOND);
     assert_int_equal(bob.offers, 1);
     program_leave(anna.program);
@@ -619,7 +473,7 @@ static void pipe_the_caller_goes_before_it_is_accepted(void **state)
     assert_int_equal(bob.failed, 1);
     bob.manner = ACCEPTS;
     bob.failed = 0;
-    connect_as(w, &anna, ANNA, call("bob:chat", 0));
+    connect_as(w, &anna, ANNA, call_for("bob:chat", 0));
     talk(w, &bob, &anna);
     part(w);
 }
@@ -630,10 +484,10 @@ static void pipe_the_listener_goes_before_it_accepts(void **state)
     struct world *w = world_of(29, false);
     struct party bob = {.manner = IGNORES}, anna;
     listen_as(w, &bob, BOB, request("pipe-listen", "pipe", "chat"));
-    connect_as(w, &anna, ANNA, call("bob:chat", 1000));
+    connect_as(w, &anna, ANNA, call_for("bob:chat", 1000));
     run(w, SECOND / 2);
     program_leave(bob.program);
-    await(w, is_over, &anna);
+    until_over(w, &anna);
     assert_int_equal(anna.failed, 1);
     part(w);
 }
@@ -645,10 +499,10 @@ static void pipe_the_node_goes_before_it_accepts(void **state)
     struct world *w = world_of(30, false);
     struct party bob = {.manner = IGNORES}, anna;
     listen_as(w, &bob, BOB, request("pipe-listen", "pipe", "chat"));
-    connect_as(w, &anna, ANNA, call("bob:chat", 1000));
+    connect_as(w, &anna, ANNA, call_for("bob:chat", 1000));
     run(w, SECOND / 2);
     world_crash(w, BOB);
-    await(w, is_over, &anna);
+    until_over(w, &anna);
     assert_int_equal(anna.failed, 1);
     part(w);
 }
@@ -660,7 +514,7 @@ static void p43_the_callers_node_crashes_before_it_is_accepted(void **state)
     struct world *w = world_of(32, false);
     struct party bob = {.manner = IGNORES}, anna;
     listen_as(w, &bob, BOB, request("pipe-listen", "pipe", "chat"));
-    connect_as(w, &anna, ANNA, call("bob:chat", 0));
+    connect_as(w, &anna, ANNA, call_for("bob:chat", 0));
     run(w, SECOND / 2);
     uint64_t began = world_now(w);
     world_crash(w, ANNA);
@@ -685,7 +539,7 @@ static void p45_what_is_not_read_is_not_sent(void **state)
     assert_true(n == 5 && !ended);
     program_stall(bob.program, false);
     program_shut(bob.program);
-    await(w, is_over, &anna);
+    until_over(w, &anna);
     assert_int_equal(anna.done, 1);
     assert_int_equal(anna.in, sizeof much + 5);
     program_read(bob.program, &n, &ended);
