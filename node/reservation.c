@@ -306,10 +306,15 @@ size_t reservations_endpoints(struct core *core, struct endpoint *out, size_t ma
     return n;
 }
 
+bool reservation_held(const struct carrier *c)
+{
+    return c->reservation && c->reservation->state.now == RESERVATION_HELD;
+}
+
 bool reservation_offers(const struct carrier *c, const struct tag *handle)
 {
     const struct reservation *r = c->reservation;
-    if (!r || !r->wanted || r->state.now != RESERVATION_HELD)
+    if (!reservation_held(c) || !r->wanted)
         return false;
     struct tag node = handle_of(&c->core->config.identity->id, "");
     if (tag_equal(&node, handle))

@@ -135,6 +135,7 @@ void sessions_link_lost(struct core *core, struct link *link)
     if (!c)
         return;
     c->link = NULL;
+    c->draining_at = 0;
     c->out_count = 0;
     fault_set(&fault, ERR_UNREACHABLE, "the link to the relay %s is lost", carrier_name(c, label));
     end_sessions(c, &fault);
@@ -180,7 +181,7 @@ static struct session *next_speaker(struct carrier *c)
 
 static size_t waiting_wanted(const struct carrier *c)
 {
-    bool used = c->reservation || carrier_sessions(c, true) + carrier_sessions(c, false) > 0;
+    bool used = reservation_held(c) || carrier_sessions(c, true) + carrier_sessions(c, false) > 0;
     size_t most = c->nexts < RELAY_NEXTS ? c->nexts : RELAY_NEXTS;
     return used ? most : 0;
 }

@@ -141,7 +141,9 @@ const char *carrier_name(const struct carrier *c, char label[NAME_MAX_BYTES + 1]
 void reservation_reached(struct carrier *c, const struct fault *fault);
 void reservation_lost(struct carrier *c);
 void reservation_drained(struct carrier *c);
-/* Do we offer this handle at this relay? */
+/* Does this relay carry sessions to us now? */
+bool reservation_held(const struct carrier *c);
+/* Do we offer this handle there? */
 bool reservation_offers(const struct carrier *c, const struct tag *handle);
 
 /* ---- all of it */

@@ -393,6 +393,71 @@ static void p42_no_session_goes_round_in_a_loop(void **state)
     ends_free(p);
 }
 
+/* ---- bulk streams */
+
+struct bridged {
+    unsigned calls;
+    enum err code;
+    struct tag own;
+};
+
+static void bridged(void *arg, const struct msg_bridge_ok *ok, const struct fault *fault)
+{
+    struct bridged *b = arg;
+    b->calls++;
+    b->code = ok ? ERR_OK : fault->code;
+    if (ok)
+        b->own = ok->own.id;
+}
+
+static void answer_bridge(struct ends *p, bool well)
+{
+    struct msg *m = calloc(1, sizeof *m);
+    assert_non_null(m);
+    m->type = well ? MSG_BRIDGE_OK : MSG_ERROR;
+    m->request = p->a.core->next_request;
+    if (well)
+        m->bridge_ok.own.id.b[0] = 7;
+    else
+        m->error.code = ERR_FULL;
+    assert_true(ask_on_answer(p->a.link, m));
+    free(m);
+}
+
+static void relay_6_a_bridge_is_asked_for_and_told_of_once(void **state)
+{
+    (void)state;
+    struct ends *p = ends_new();
+    struct bridged good = {0}, refused = {0}, lost = {0}, cancelled = {0};
+    assert_int_equal(session_bridge(p->a.session, 4, bridged, &good), 0);
+    assert_int_equal(good.calls, 0); /* never from inside */
+    answer_bridge(p, true);
+    assert_int_equal(session_bridge(p->a.session, 4, bridged, &refused), 0);
+    answer_bridge(p, false);
+    assert_int_equal(session_bridge(p->a.session, 4, bridged, &cancelled), 0);
+    session_bridge_cancel(p->a.core, &cancelled);
+    assert_int_equal(session_bridge(p->a.session, 4, bridged, &lost), 0);
+    ask_link_lost(p->a.core, p->a.link);
+    assert_int_equal(good.calls + refused.calls + lost.calls, 3);
+    assert_int_equal(cancelled.calls, 0);
+    assert_int_equal(good.code, ERR_OK);
+    assert_int_equal(good.own.b[0], 7);
+    assert_int_equal(refused.code, ERR_FULL);
+    assert_int_equal(lost.code, ERR_UNREACHABLE);
+    ends_free(p);
+}
+
+static void relay_6_no_bridge_without_a_session(void **state)
+{
+    (void)state;
+    struct ends *p = ends_new();
+    struct bridged b = {0};
+    sessions_link_lost(p->a.core, p->a.link);
+    assert_int_equal(session_bridge(p->a.session, 4, bridged, &b), ERR_UNREACHABLE);
+    assert_int_equal(b.calls, 0);
+    ends_free(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -414,6 +479,8 @@ int main(void)
         cmocka_unit_test(p42_an_answer_with_a_number_that_is_taken_is_a_strike),
         cmocka_unit_test(relay_7_a_session_that_is_not_wanted_any_more_is_closed),
         cmocka_unit_test(p42_no_session_goes_round_in_a_loop),
+        cmocka_unit_test(relay_6_a_bridge_is_asked_for_and_told_of_once),
+        cmocka_unit_test(relay_6_no_bridge_without_a_session),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
