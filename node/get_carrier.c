@@ -5,7 +5,7 @@
  * When the sender cannot connect to us directly, it is asked once more with the roles of listening and dialling swapped.
  *
  * Each such attempt resumes what the one before has left in the stage. An attempt whose carrier is lost is followed by another
- * one, by whatever way there is then, until nothing has moved for GET_PATIENCE. One that goes by a relay is stopped for a direct
+ * one, by whatever way there is then, until none has been up for GET_PATIENCE. One that goes by a relay is stopped for a direct
  * one as soon as there is a connection, unless it is about to end. What the holder refuses is refused. */
 #include "get.h"
 
@@ -15,7 +15,7 @@
 #define LOCK_PATIENCE (5 * SECOND) /* for a transfer to the same place that is being stopped, as after Ctrl-C */
 #define LOCK_AGAIN (100 * MILLISECOND)
 #define FETCH_TIMEOUT ((RECEPTION_DEADLINE_S + 5) * SECOND)
-#define GET_PATIENCE (20 * SECOND) /* without a byte, for a carrier to come again */
+#define GET_PATIENCE (20 * SECOND) /* for a carrier to come again */
 #define BARREN_MAX 40              /* attempts that moved nothing */
 #define SEEK_AGAIN (300 * MILLISECOND)
 #define BRIDGE_STREAMS 3   /* of one bridge: what both ends encrypt on */

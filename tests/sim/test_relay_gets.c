@@ -204,6 +204,31 @@ static void relay_7_there_and_back_and_there(void **state)
     world_free(w);
 }
 
+/* Messages pass between the two, but no streams. */
+static void no_fetch(void *arg, struct world_message *m)
+{
+    (void)arg;
+    if (m->from == ANNA && m->to == HUGO && m->n > 1 && m->bytes[1] == MSG_FETCH)
+        m->times = 0;
+}
+
+static void relay_7_goes_back_where_only_messages_get_through(void **state)
+{
+    struct world *w = relayed_world(24, 1);
+    struct getter g;
+    (void)state;
+
+    start_get(&g, w, "hugo:docs");
+    until_moving(&g);
+    world_tap(w, no_fetch, NULL);
+    world_firewall(w, HUGO, false);
+    world_cut(w, ANNA, HUGO, false);
+    until_over(&g, 90 * SECOND);
+    assert_whole(&g, "relay:sara"); /* which is where all came by */
+    assert_quiet(w);
+    world_free(w);
+}
+
 /* ---- relays that go */
 
 static void p38_a_relay_that_crashes_and_comes_back(void **state)
@@ -554,6 +579,7 @@ int main(void)
         cmocka_unit_test(relay_7_moves_to_a_connection),
         cmocka_unit_test(relay_7_falls_back_to_the_relay),
         cmocka_unit_test(relay_7_there_and_back_and_there),
+        cmocka_unit_test(relay_7_goes_back_where_only_messages_get_through),
         cmocka_unit_test(p38_a_relay_that_crashes_and_comes_back),
         cmocka_unit_test(p38_a_relay_that_crashes_and_another_one),
         cmocka_unit_test(p38_a_relay_that_never_comes_back),
