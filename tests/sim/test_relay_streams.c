@@ -1,7 +1,6 @@
 /* Byte streams between nodes that meet only at relays, in the simulated world: they come through, move to a connection and back,
  * outlive relays and links with no byte lost or doubled; who may not have them does not get them; and ends are told. */
-#include "core_internal.h"
-#include "pipes.h"
+#include "connect_caller.h"
 #include "relayed_world.h"
 #include "stream_programs.h"
 #include "world_internal.h"
@@ -398,6 +397,58 @@ static void pipe_the_listener_ends_its_stream(void **state)
     part(w);
 }
 
+/* ---- the end that was not heard */
+
+struct unheard {
+    uint64_t asked; /* number of the CONNECT that was swallowed */
+};
+
+static void swallow(void *arg, struct world_message *m)
+{
+    struct msg *msg = calloc(1, sizeof *msg);
+    struct unheard *u = arg;
+    assert_non_null(msg);
+    if (m->from == ANNA && msg_decode(m->bytes, m->n, msg) == 0 && msg->type == MSG_CONNECT && msg->connect.again) {
+        u->asked = msg->request;
+        m->times = 0;
+    }
+    free(msg);
+}
+
+/* All was moved, and the callee has ended, but the caller lost its connections just then: it asks, and is told so. */
+static void relay_7_an_end_that_was_not_heard_is_told(void **state)
+{
+    (void)state;
+    struct world *w = relayed_world(27, 1);
+    struct talk t;
+    struct unheard u = {0};
+    uint8_t bytes[512];
+    size_t n;
+    connected(w, true);
+    run(w, 5 * SECOND);
+    talk_start(&t, w);
+    exchange(&t);
+    world_tap(w, swallow, &u);
+    const struct caller *c = world_core(w, ANNA)->callers;
+    sim_duplex_cancel(w->nodes[ANNA], c->duplex, ERR_CHANGED);
+    run(w, SECOND);
+    assert_true(u.asked > 0 && !is_party_over(&t.anna));
+    struct msg *answer = calloc(1, sizeof *answer);
+    assert_non_null(answer);
+    answer->type = MSG_ERROR;
+    answer->request = u.asked;
+    answer->error.code = ERR_EXISTS;
+    assert_int_equal(msg_encode(answer, bytes, sizeof bytes, &n), 0);
+    free(answer);
+    assert_true(world_forge(w, HUGO, ANNA, bytes, n));
+    run(w, SECOND);
+    assert_int_equal(t.anna.done, 1);
+    assert_heard(&t, 1, false);
+    world_tap(w, NULL, NULL);
+    program_leave(t.hugo.program);
+    part(w);
+}
+
 /* ---- who may */
 
 static void capture(void *arg, struct world_message *m)
@@ -454,6 +505,10 @@ static void s26_another_peer_does_not_get_it(void **state)
     assert_int_equal(why.code, ERR_STATE);
     exchange(&t);
     finish(&t, 2, "direct");
+    seen->connect.again = true; /* how did it end? */
+    assert_int_equal(ask(link_between(w, ANNA, HUGO), seen, MSG_CONNECT_OK, SECOND, answered, &why), 0);
+    run(w, SECOND);
+    assert_int_equal(why.code, ERR_EXISTS);
     free(seen);
     part(w);
 }
@@ -609,6 +664,7 @@ int main(void)
         TEST(p42_the_calling_program_goes),
         TEST(p42_the_listening_program_goes),
         TEST(pipe_the_listener_ends_its_stream),
+        TEST(relay_7_an_end_that_was_not_heard_is_told),
         TEST(s26_another_peer_does_not_get_it),
         TEST(s26_what_was_allowed_may_not_be_any_more),
         TEST(relay_6_a_service_through_a_relay),
