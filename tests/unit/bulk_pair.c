@@ -161,7 +161,8 @@ void pair_make(struct pair *p, const struct pair_options *options)
     pthread_mutex_init(&p->queue.lock, NULL);
     cond_init(&p->queue.changed);
     ids(p);
-    struct bulk_config config = {.spool = p->spool.s, .addresses = addresses, .post = pair_post, .arg = p, .self = p->receiver_id};
+    struct bulk_config config = {
+        .spool = p->spool.s, .addresses = addresses, .post = pair_post, .arg = p, .self = p->receiver_id};
     config.streams = options != NULL ? options->streams : 0;
     config.deadline_s = options != NULL ? options->deadline_s : 0;
     assert_int_equal(bulk_new(&config, &p->receiver, &fault), 0);
