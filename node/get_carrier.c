@@ -1,8 +1,9 @@
 /* One source of a get: how it is brought.
  *
  * Reach the peer's `files` pipe by the share's handle; when that goes by a relay, have it make a bridge; have a reception
- * object made; send FETCH with it, and confirm when the answer says that the streams are up; the port then does the rest (transfer.h).
- * When the sender cannot connect to us directly, it is asked once more with the roles of listening and dialling swapped.
+ * object made; send FETCH with it, and confirm when the answer says that the streams are up; the port then does the rest
+ * (transfer.h). When the sender cannot connect to us directly, it is asked once more with the roles of listening and dialling
+ * swapped.
  *
  * Each such attempt resumes what the one before has left in the stage. An attempt whose carrier is lost is followed by another
  * one, by whatever way there is then, until none has been up for GET_PATIENCE. One that goes by a relay is stopped for a direct

@@ -1,5 +1,5 @@
 /* Transfers of the simulated world. A shared thing is SIM_FILES files of SIM_FILE_BYTES; a transfer moves them at world_rate, a
- * tick at a time, while its way is open: directly, where the side that is dialled is not behind a firewall, or through a bridge.
+ * tick at a time, while its way is open: directly, where the side that is dialled is behind no firewall, or through a bridge.
  * What has come stays in the receiving node's stage, so that the next receive with the same key goes on from there.
  *
  * A transfer has at most one event on its way; what goes wrong meanwhile is only noted. The receiver's ticks move both. */
