@@ -12,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHARGE_EVERY SECOND /* so much may be moved beyond the quota, when several bridges share it */
+#define COMING (300 * MILLISECOND) /* what both ends need to come to a bridge; after that it may make room for another one */
+#define CHARGE_EVERY SECOND        /* so much may be moved beyond the quota, when several bridges share it */
 
 struct relay_bridge {
     struct relay_bridge *next;
@@ -20,6 +21,8 @@ struct relay_bridge {
     struct relay_client *asker, *payer;
     struct relay_line *line[END_COUNT];
     uint64_t charged; /* of what it moved */
+    uint64_t opened_at;
+    bool closing; /* it does not count any more */
     struct bridge b;
 };
 
@@ -92,6 +95,7 @@ static struct relay_bridge *bridge_new(struct relay_session *s, struct relay_cli
     rb->b.limit = relay_bytes_left(payer);
     rb->b.rate = relay->core->config.quota.rate;
     rb->b.account = payer->number;
+    rb->opened_at = core_now(rb->relay->core);
     rb->b.owner = rb;
     rb->b.done = bridge_done;
     return rb;
@@ -111,6 +115,30 @@ static void bridge_enter(struct relay_bridge *rb)
 
 /* ---- BRIDGE */
 
+/* What was asked for and is not needed after all, as when the holder has refused, nobody comes to: such a one makes room. */
+static bool makes_room(struct relay_bridge *rb)
+{
+    uint64_t now = core_now(rb->relay->core);
+    if (rb->b.moved > 0 || now - rb->opened_at < COMING)
+        return false;
+    rb->closing = true;
+    bridge_close(rb, ERR_TIMEOUT);
+    return true;
+}
+
+static bool has_room(const struct relay_client *asker)
+{
+    size_t n = 0;
+    struct relay_bridge *oldest = NULL; /* that nobody has come to */
+    for (struct relay_bridge *rb = asker->relay->bridges; rb; rb = rb->next) {
+        if (rb->asker != asker || rb->closing)
+            continue;
+        n++;
+        oldest = rb->b.moved == 0 ? rb : oldest; /* the list begins with the newest */
+    }
+    return n < BRIDGES_PER_CLIENT_MAX || (oldest && makes_room(oldest));
+}
+
 static int may_bridge(struct relay_session *s, const struct relay_client *asker, struct fault *fault)
 {
     const struct relay *relay = asker->relay;
@@ -118,7 +146,7 @@ static int may_bridge(struct relay_session *s, const struct relay_client *asker,
         return fault_set(fault, ERR_NOT_FOUND, "you have no such session at this relay");
     if (relay->draining)
         return fault_set(fault, ERR_STATE, "this relay is stopping; take another one");
-    if (asker->bridges >= BRIDGES_PER_CLIENT_MAX || relay->bridge_count >= BRIDGES_MAX)
+    if (relay->bridge_count >= BRIDGES_MAX || !has_room(asker))
         return fault_set(fault, ERR_FULL, "as many transfers as this relay allows are running; try again when one has ended");
     if (relay_bytes_left(s->end[END_HOLDER].line->client) == 0)
         return fault_set(fault, ERR_FULL, "what the holder may send and take through this relay is used up for now");

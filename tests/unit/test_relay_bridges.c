@@ -96,6 +96,27 @@ static void s26_bridges_of_one_client_have_a_bound(void **state)
     node_free(n);
 }
 
+/* As when the holder refuses what the bridge was for. */
+static void a_bridge_that_nobody_came_to_makes_room(void **state)
+{
+    (void)state;
+    struct relay_node *n = people(NULL);
+    uint64_t session = node_session(n, ANNA, BOB, "");
+    for (unsigned i = 0; i < BRIDGES_PER_CLIENT_MAX; i++) {
+        want_ok(n, ANNA, session);
+        node_bridge(n, i)->moved = i != 2;
+    }
+    want(n, ANNA, session); /* they may still come */
+    node_refused(n, ANNA, ERR_FULL);
+    node_wait(n, SECOND);
+    want_ok(n, ANNA, session);
+    want(n, ANNA, session); /* all are in use, or new */
+    node_refused(n, ANNA, ERR_FULL);
+    node_wait(n, SECOND);
+    assert_int_equal(node_bridges(n), BRIDGES_PER_CLIENT_MAX);
+    node_free(n);
+}
+
 static void s26_bridges_of_all_clients_have_a_bound(void **state)
 {
     (void)state;
@@ -235,6 +256,7 @@ int main(void)
         cmocka_unit_test(each_end_is_told_of_its_own_way),
         cmocka_unit_test(only_ends_of_an_open_session_have_bridges),
         cmocka_unit_test(s26_bridges_of_one_client_have_a_bound),
+        cmocka_unit_test(a_bridge_that_nobody_came_to_makes_room),
         cmocka_unit_test(s26_bridges_of_all_clients_have_a_bound),
         cmocka_unit_test(a_holders_quota_is_what_all_its_bridges_move),
         cmocka_unit_test(a_quota_is_counted_anew_after_the_longest_life),
