@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define COMING (300 * MILLISECOND) /* what both ends need to come to a bridge; after that it may make room for another one */
+#define COMING (100 * MILLISECOND) /* what both ends need to come to a bridge; after that it may make room for another one */
 #define CHARGE_EVERY SECOND        /* so much may be moved beyond the quota, when several bridges share it */
 
 struct relay_bridge {
