@@ -4,7 +4,6 @@
  * Whatever a relay does, what is asked through it is answered truly or not at all, and the next relay is taken. What one end of
  * a session finds in its bytes: tests/unit/test_session.c. What clients can do to a relay: test_hostile_relay_clients.c. */
 #include "hostile_tap.h"
-#include "pipe_programs.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -313,69 +312,6 @@ static void p42_an_honest_relay_is_found_beside_a_hostile_one(void **state)
     }
 }
 
-/* ---- what travels in sessions */
-
-/* Messages of a pipe that are longer than a part, from anna to a program at hugo. */
-struct letters {
-    struct reader reader;
-    struct writer writer;
-};
-
-static struct letters *letters_new(struct world *w, uint64_t total)
-{
-    struct letters *l = calloc(1, sizeof *l);
-    assert_non_null(l);
-    reader_start(&l->reader, w, HUGO, listen_on("log"));
-    run(w, SECOND);
-    assert_true(l->reader.bound);
-    l->writer = (struct writer){.total = total, .size = PIPE_MESSAGE_MAX};
-    writer_start(&l->writer, w, ANNA, send_to("hugo:log"));
-    return l;
-}
-
-static bool all_read(struct world *w, void *arg)
-{
-    struct letters *l = arg;
-    (void)w;
-    return l->reader.messages >= l->writer.total && l->writer.done;
-}
-
-static void assert_all_read(struct world *w, struct letters *l)
-{
-    assert_true(world_run_until(w, all_read, l, world_now(w) + 300 * SECOND));
-    assert_int_equal(l->reader.messages, l->writer.total);
-    assert_int_equal(l->reader.disorder, 0);
-    free(l);
-}
-
-static void relay_6_long_messages_arrive(void **state)
-{
-    (void)state;
-    struct world *w = relayed_world(30, 1);
-    struct letters *l = letters_new(w, 100);
-    assert_all_read(w, l);
-    assert_int_equal(broken_at(w, ANNA) + broken_at(w, HUGO), 0);
-    world_free(w);
-}
-
-/* Sessions end again and again in the middle of messages; the channel goes on in the next one. */
-static void p42_nothing_is_lost_doubled_or_changed_whatever_a_relay_does(void **state)
-{
-    static tamper_kind *const kinds[] = {tamper_changes, tamper_shortens, tamper_drops};
-    (void)state;
-    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
-        struct world *w = relayed_world(31 + k, 1);
-        struct letters *l = letters_new(w, 100);
-        struct tamper *t = tamper_new(w, HUGO, kinds[k]);
-        t->every = 97;
-        assert_all_read(w, l);
-        assert_true(t->done >= 3);
-        assert_true(kinds[k] == tamper_drops || broken_at(w, HUGO) >= 3); /* what is left out may show as silence */
-        tamper_free(t);
-        world_free(w);
-    }
-}
-
 /* ---- answers that nobody asked for */
 
 static void forge(struct world *w, size_t to, const struct relay_part *part, uint64_t request)
@@ -492,8 +428,6 @@ int main(void)
         cmocka_unit_test(p42_a_replayed_request_makes_no_link),
         cmocka_unit_test(p42_swapped_sessions_are_found),
         cmocka_unit_test(p42_an_honest_relay_is_found_beside_a_hostile_one),
-        cmocka_unit_test(relay_6_long_messages_arrive),
-        cmocka_unit_test(p42_nothing_is_lost_doubled_or_changed_whatever_a_relay_does),
         cmocka_unit_test(p42_who_answers_what_nobody_asked_is_parted_with),
         cmocka_unit_test(s8_parts_for_who_has_no_session_are_refused),
         cmocka_unit_test(p42_a_relay_that_needs_a_relay_is_none),
