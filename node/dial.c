@@ -102,10 +102,16 @@ static void race_end(struct race *race, struct link *winner)
         reach_dial_failed(core, peer);
 }
 
-/* Has it nothing left to wait for? Then it ends in a turn. */
+/* Has it nothing left to wait for? */
+static bool is_over(const struct race *race)
+{
+    return race->open == 0 && race->dialled == race->count && race->relays.dialled == race->relays.count;
+}
+
+/* Then it ends in a turn. */
 static void race_look(struct race *race)
 {
-    if (race->open == 0 && race->dialled == race->count && race->relays.dialled == race->relays.count)
+    if (is_over(race))
         core_timer(race->core, &race->timer, 0);
 }
 
@@ -142,8 +148,7 @@ static void race_tick(void *arg)
     struct race *race = arg;
     if (race->dialled < race->count)
         race_dial(race);
-    bool over = race->dialled == race->count && race->relays.dialled == race->relays.count && race->open == 0;
-    if (over || core_now(race->core) >= race->deadline) {
+    if (is_over(race) || core_now(race->core) >= race->deadline) {
         race_end(race, NULL);
         return;
     }

@@ -223,7 +223,7 @@ static void a_relay_that_knows_no_such_share_says_so_and_soon(void **state)
     world_free(w);
 }
 
-static void over_a_relay_nothing_is_said_for_others(void **state)
+static void s20_over_a_relay_nothing_is_said_for_others(void **state)
 {
     (void)state;
     static const enum msg_type never[] = {MSG_REGISTER,     MSG_SPREAD,  MSG_SPREAD_HAVE, MSG_SPREAD_WANT,
@@ -397,7 +397,7 @@ static void relay_7_when_the_connection_dies_the_relay_is_taken_again(void **sta
 
 /* ---- relays that end, and others */
 
-static void relay_4_of_several_relays_another_one_does(void **state)
+static void relay_7_of_several_relays_another_one_does(void **state)
 {
     (void)state;
     struct world *w = relay_world(40, 2);
@@ -539,7 +539,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(who_is_near_is_reached_directly),
         cmocka_unit_test(each_share_has_a_session_of_its_own),
         cmocka_unit_test(a_relay_that_knows_no_such_share_says_so_and_soon),
-        cmocka_unit_test(over_a_relay_nothing_is_said_for_others),
+        cmocka_unit_test(s20_over_a_relay_nothing_is_said_for_others),
         cmocka_unit_test(company_is_not_kept_over_relays_nor_is_a_session_company),
         cmocka_unit_test(relay_7_a_session_in_use_moves_to_a_connection_within_a_second),
         cmocka_unit_test(relay_7_either_end_may_be_the_one_that_can_dial),
@@ -547,7 +547,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(relay_7_a_session_that_a_transfer_goes_beside_is_in_use),
         cmocka_unit_test(s26_who_is_not_trusted_makes_a_node_dial_little),
         cmocka_unit_test(relay_7_when_the_connection_dies_the_relay_is_taken_again),
-        cmocka_unit_test(relay_4_of_several_relays_another_one_does),
+        cmocka_unit_test(relay_7_of_several_relays_another_one_does),
         cmocka_unit_test(a_holder_that_is_back_is_reached_and_not_its_earlier_life),
         cmocka_unit_test(a_record_alone_says_by_which_relay),
         cmocka_unit_test(a_ticket_is_good_through_a_relay),
