@@ -39,14 +39,17 @@ void node_describe(void *self, struct row *status)
     struct weft_node *node = self;
     struct bulk_counts bulk;
     struct wire_counts wire;
+    struct bridge_counts bridges = {0};
     bulk_counts(node->bulk, &bulk);
+    if (node->bridges)
+        bridge_counts(node->bridges, &bridges);
     wire_count(node->wire, &wire);
     row_data(status, "home", node->home.path, strlen(node->home.path));
     row_int(status, "pid", getpid());
     row_int(status, "beacon_port", node->options.no_beacon ? 0 : node->options.beacon_port);
     row_int(status, "streams", bulk.streams);
     row_int(status, "receptions", bulk.receptions);
-    row_int(status, "refused", (int64_t)(bulk.refused + wire.refused));
+    row_int(status, "refused", (int64_t)(bulk.refused + bridges.refused + wire.refused));
     row_int(status, "memory_bytes", memory_bytes());
     node_row_endpoints(node, status);
 }

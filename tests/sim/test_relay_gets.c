@@ -554,6 +554,48 @@ static void relay_1_ls_of_a_relay_lists_handles(void **state)
     world_free(w);
 }
 
+/* What a hostile relay says of its handles, instead of the truth. */
+enum lie { REPEATED, SWAPPED, ENDLESS };
+
+struct liar {
+    enum lie lie;
+    struct handle_info first;
+};
+
+static void lie_about_handles(void *arg, struct world_message *m)
+{
+    struct liar *l = arg;
+    struct msg *said = calloc(1, sizeof *said);
+    assert_non_null(said);
+    if (m->from == SARA && m->to == ANNA && msg_decode(m->bytes, m->n, said) == 0 && said->type == MSG_HANDLES_OK) {
+        struct msg_handles_ok *ok = &said->handles_ok;
+        if (ok->count > 0)
+            l->first = ok->handle[0];
+        ok->handle[0] = l->lie == SWAPPED ? ok->handle[1] : l->first;
+        ok->handle[1] = l->first;
+        ok->more = l->lie == ENDLESS; /* the same one again and again */
+        ok->count = l->lie == ENDLESS ? 1 : 2;
+        assert_int_equal(msg_encode(said, m->bytes, m->n + MSG_BYTES_MAX, &m->n), 0);
+    }
+    free(said);
+}
+
+static void s19_handles_out_of_order_are_refused(void **state)
+{
+    (void)state;
+    for (enum lie lie = REPEATED; lie <= ENDLESS; lie++) {
+        struct world *w = relayed_world(25, 1);
+        struct liar liar = {.lie = lie};
+        offer(w, "more", 1);
+        run(w, SECOND);
+        world_tap(w, lie_about_handles, &liar);
+        const struct answer *a = world_call(w, ANNA, row_for("ls", "target", "sara"));
+        assert_non_null(a->code);
+        assert_true(answer_count(a, "handle") <= 1);
+        world_free(w);
+    }
+}
+
 /* The link is lost while a folder is listed: it is sought again, once. */
 static void ls_outlives_a_relay_that_restarts(void **state)
 {
@@ -595,6 +637,7 @@ int main(void)
         cmocka_unit_test(s20_an_audience_holds_through_a_relay),
         cmocka_unit_test(relay_2_a_stream_is_handed_on),
         cmocka_unit_test(relay_1_ls_of_a_relay_lists_handles),
+        cmocka_unit_test(s19_handles_out_of_order_are_refused),
         cmocka_unit_test(ls_outlives_a_relay_that_restarts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

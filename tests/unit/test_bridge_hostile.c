@@ -218,6 +218,34 @@ static void p21_emfile_on_accept_does_not_spin(void **state)
     town_close(&t);
 }
 
+/* Without descriptors for a pipe a stream waits for some, and no byte of it is lost. */
+static void p21_a_stream_waits_for_a_pipe(void **state)
+{
+    struct town t;
+    struct bridge b;
+    struct rlimit limit, low;
+    (void)state;
+
+    town_open(&t);
+    town_bridge(&t, &b, 1);
+    int one = town_dial_way(&b.way[0], 0), two = town_dial_way(&b.way[1], 0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    low = limit;
+    low.rlim_cur = 3; /* not one more, whatever has been accepted meanwhile */
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+    town_say(one, "patience", 8);
+    struct pollfd p = {.fd = two, .events = POLLIN};
+    int early = poll(&p, 1, 300);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    town_hear(two, "patience", 8);
+    assert_int_equal(early, 0);
+    close(one);
+    close(two);
+    town_until_done(&t, 1);
+    assert_int_equal(b.fault.code, 0);
+    town_close(&t);
+}
+
 static void p45_bridges_are_capped(void **state)
 {
     struct town t;
@@ -355,6 +383,7 @@ int main(void)
         cmocka_unit_test(garbage_is_dropped_at_once),
         cmocka_unit_test(p45_ten_thousand_half_open_connections),
         cmocka_unit_test(p21_emfile_on_accept_does_not_spin),
+        cmocka_unit_test(p21_a_stream_waits_for_a_pipe),
         cmocka_unit_test(p45_bridges_are_capped),
         cmocka_unit_test(relay_7_quota_ends_a_bridge_and_not_a_byte_earlier),
         cmocka_unit_test(relay_7_rate_is_an_accounts_and_delays_nobody_else),
