@@ -98,6 +98,8 @@ struct link *link_direct(const struct peer *peer);
 struct link *link_for(struct core *core, const struct peer *peer, const struct tag *handle);
 /* Any link that is up, to talk to the node: a connection, else a session for the node itself, else any one. */
 struct link *link_to(struct core *core, const struct peer *peer);
+/* Of our sessions through a relay the one that has been idle the longest, at least so long, and that nobody needs. Or NULL. */
+struct link *link_resting(struct core *core, const struct node_id *relay, uint64_t least);
 /* May such a message travel on it? Through a relay go requests of its two ends, and nothing for others. */
 bool link_carries(const struct link *link, const struct msg *m);
 /* Its own endpoints do not answer, though it can be reached otherwise. */

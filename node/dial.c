@@ -3,7 +3,8 @@
  * Its own endpoints are dialled one after the other. Sessions through the relays that it names are begun RELAY_AFTER later, so
  * that who is near is won directly, and nobody waits long for a relay. A connection that cannot be made is silent; a session is
  * refused aloud: when all relays have said no, the peer's own endpoints get no more than RELAYS_SAID_NO in all. A relay that
- * does not know the handle may know the node's own: that is tried when none is left that could know the first.
+ * does not know the handle may know the node's own: that is tried when none is left that could know the first. One where we
+ * have all the sessions that we may have is tried again without one that rests.
  *
  * Invariants: (1) a race ends once, by a winner, by its last runner's end or by its deadline, and drops all other runners;
  * (2) it ends in a turn of its own or of its winner's. */
@@ -17,6 +18,8 @@
 #define RELAY_AFTER (100 * MILLISECOND)
 #define RELAY_STAGGER (100 * MILLISECOND)
 #define RELAYS_SAID_NO SECOND
+#define RESTING (500 * MILLISECOND)  /* a session that has been idle for so long can make room */
+#define ROOM_WAIT (20 * MILLISECOND) /* for it to have ended */
 
 /* A race's ways round. */
 struct relays {
@@ -24,6 +27,8 @@ struct relays {
     size_t count, dialled, open;
     struct tag handle;
     bool or_node; /* the node's own handle is to be tried besides */
+    bool crowded; /* room is to be made */
+    bool again;   /* it was */
     struct timer timer;
     struct fault why; /* that said most */
 };
@@ -192,6 +197,27 @@ static void begin_session(struct race *race, const struct node_id *relay)
     race->relays.open++;
 }
 
+static void start_over(struct race *race, uint64_t wait)
+{
+    struct relays *r = &race->relays;
+    r->why = (struct fault){.code = ERR_OK};
+    r->dialled = 0;
+    core_timer(race->core, &r->timer, wait);
+}
+
+/* Ends a session at each relay that can do without. */
+static bool make_room(struct race *race)
+{
+    bool any = false;
+    for (size_t i = 0; i < race->relays.count; i++) {
+        struct link *link = link_resting(race->core, &race->relays.id[i], RESTING);
+        if (link)
+            link_close(link, BYE_DUPLICATE);
+        any = any || link;
+    }
+    return any;
+}
+
 /* All relays have said no to the handle. */
 static void relays_said_no(struct race *race)
 {
@@ -201,7 +227,11 @@ static void relays_said_no(struct race *race)
     if (r->or_node && r->why.code == ERR_NOT_FOUND) {
         r->or_node = false;
         r->handle = handle_of(&race->peer->id, "");
-        r->why = (struct fault){.code = ERR_OK};
+        start_over(race, 0);
+        return;
+    }
+    if (!r->again && r->why.code == ERR_FULL) {
+        r->again = r->crowded = true;
         r->dialled = 0;
         core_timer(core, &r->timer, 0);
         return;
@@ -212,6 +242,18 @@ static void relays_said_no(struct race *race)
     race_look(race);
 }
 
+static void clear_out(struct race *race)
+{
+    struct relays *r = &race->relays;
+    r->crowded = false;
+    if (make_room(race)) {
+        start_over(race, ROOM_WAIT);
+    } else {
+        r->dialled = r->count;
+        relays_said_no(race);
+    }
+}
+
 /* Begins the next session, unless there is by now what it would be good for. */
 static void relays_tick(void *arg)
 {
@@ -220,6 +262,10 @@ static void relays_tick(void *arg)
     struct link *link = link_for(race->core, race->peer, &r->handle);
     if (link) {
         race_end(race, link);
+        return;
+    }
+    if (r->crowded) {
+        clear_out(race);
         return;
     }
     begin_session(race, &r->id[r->dialled++]);

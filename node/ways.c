@@ -53,6 +53,20 @@ struct link *link_for(struct core *core, const struct peer *peer, const struct t
     return direct || peer->up == 0 ? direct : session_for(peer, handle);
 }
 
+struct link *link_resting(struct core *core, const struct node_id *relay, uint64_t least)
+{
+    struct link *best = NULL;
+    uint64_t longest = least;
+    for (struct link *l = core->links; l; l = l->next) {
+        bool ours = l->session && !l->inbound && l->state.now == LINK_UP && id_equal(session_relay(l->session), relay);
+        if (ours && session_idle(l->session) >= longest && l->users == 0 && !ask_waits(core, l)) {
+            best = l;
+            longest = session_idle(l->session);
+        }
+    }
+    return best;
+}
+
 struct link *link_to(struct core *core, const struct peer *peer)
 {
     struct link *best = link_direct(peer);

@@ -207,6 +207,31 @@ static void each_share_has_a_session_of_its_own(void **state)
     world_free(w);
 }
 
+/* The relay lets her have two; when a third one is wanted, one that rests makes room for it. */
+static void relay_7_sessions_that_rest_make_room(void **state)
+{
+    (void)state;
+    static const char *const wanted[] = {"bob:photos", "bob:music", "bob:films", "bob:photos"};
+    struct world *w = relay_world(9, 1);
+    world_core(w, HUB)->config.quota.sessions = 2;
+    share(w, "music", 1);
+    share(w, "films", 1);
+    for (size_t i = 0; i < 4; i++) {
+        soon(w);
+        assert_true(world_call(w, ANNA, request("ls", "target", wanted[i]))->done);
+        assert_in_range(sessions_of(w, ANNA), 1, 2);
+    }
+    link_no used[2] = {0};
+    for (size_t i = 0; i < 2; i++) { /* both are needed now */
+        struct tag handle = handle_of(world_id(w, BOB), i ? "films" : "photos");
+        link_use(world_core(w, ANNA), &used[i], link_for(world_core(w, ANNA), known(w, ANNA, BOB), &handle)->no);
+    }
+    soon(w);
+    assert_string_equal(world_call(w, ANNA, request("ls", "target", "bob:music"))->code, "full");
+    assert_int_equal(sessions_of(w, ANNA), 2);
+    world_free(w);
+}
+
 /* ---- what is refused */
 
 static void a_relay_that_knows_no_such_share_says_so_and_soon(void **state)
@@ -538,6 +563,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(nobody_waits_long_for_a_relay_and_not_at_all_for_a_session),
         cmocka_unit_test(who_is_near_is_reached_directly),
         cmocka_unit_test(each_share_has_a_session_of_its_own),
+        cmocka_unit_test(relay_7_sessions_that_rest_make_room),
         cmocka_unit_test(a_relay_that_knows_no_such_share_says_so_and_soon),
         cmocka_unit_test(s20_over_a_relay_nothing_is_said_for_others),
         cmocka_unit_test(company_is_not_kept_over_relays_nor_is_a_session_company),
