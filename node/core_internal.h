@@ -69,8 +69,8 @@ struct link {
  * code when none did. Never called from inside race_start. */
 typedef void race_done(void *arg, struct link *link, const struct fault *why);
 
-/* Dials a peer's endpoints, best first, DIAL_STAGGER apart; the first to be up wins and the others are hung up. Sessions through
- * relays are begun a moment after its own endpoints were dialled. `plain`: for company. ERR_NOMEM. */
+/* Dials a peer's endpoints, best first, DIAL_STAGGER apart; the first to be up wins and the others are hung up. Sessions
+ * through relays are begun a moment after its own endpoints were dialled. `plain`: for company. ERR_NOMEM. */
 int race_start(struct core *core, struct peer *peer, const struct endpoint *endpoints, size_t count, bool plain,
                race_done *done, void *arg);
 /* The handle to be used at endpoints that are relays (session.h), for the race with this arg; until then the node's own.
