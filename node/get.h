@@ -43,6 +43,7 @@ struct get {
     link_no held; /* a relayed one that is in use for it, or may be again: see link_use */
     bool relayed;
     bool begun;                /* it was reached once */
+    bool looked_at;            /* it was asked for its kind */
     uint64_t alive_at;         /* when streams were last up, or it was reached first */
     uint64_t locked_from;      /* another transfer to the same place is stopping; 0: none is */
     unsigned attempts, barren; /* attempts in all, and since something moved */

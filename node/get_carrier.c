@@ -267,9 +267,55 @@ static void bridged(void *arg, const struct msg_bridge_ok *ok, const struct faul
         give_up(g, fault);
 }
 
-static void begin(struct get *g, struct link *link)
+static void bridge(struct get *g, struct link *link)
 {
     struct fault fault;
+    int err = link->session ? session_bridge(link->session, BRIDGE_STREAMS, bridged, g) : ERR_UNREACHABLE;
+    if (err) {
+        fault_set(&fault, err, "the relay cannot be asked to carry a transfer: %s", err_text(err));
+        no_carrier(g, &fault);
+    }
+}
+
+static bool lists_stream(const struct msg_shares_ok *ok, const char *name)
+{
+    for (size_t i = 0; i < ok->count; i++)
+        if (strcmp(ok->share[i].name, name) == 0)
+            return ok->share[i].kind != RESOURCE_FILE && ok->share[i].kind != RESOURCE_DIR;
+    return false;
+}
+
+static void looked(void *arg, const struct msg *m, const struct fault *why)
+{
+    struct get *g = arg;
+    struct link *link = link_in_hand(g);
+    struct fault fault;
+    g->looked_at = m != NULL;
+    if (m && lists_stream(&m->shares_ok, g->at.share)) {
+        get_is_stream(g);
+    } else if (link) {
+        bridge(g, link); /* where it is not said, FETCH will tell */
+    } else {
+        fault_set(&fault, ERR_UNREACHABLE, "%s", why ? why->text : "the link is gone; is the peer still up?");
+        no_carrier(g, &fault);
+    }
+}
+
+/* A byte stream needs no bridge for FETCH to tell what it is, and nobody would come to it. */
+static int look(struct get *g, struct link *link)
+{
+    struct msg *m = calloc(1, sizeof *m);
+    if (!m)
+        return ERR_NOMEM;
+    m->type = MSG_SHARES;
+    m->shares.pipe = pipe_owned(&g->peer->id, "files");
+    int err = ask(link, m, MSG_SHARES_OK, REQUEST_TIMEOUT, looked, g);
+    free(m);
+    return err;
+}
+
+static void begin(struct get *g, struct link *link)
+{
     g->link = link->no;
     g->relayed = link->relayed;
     g->swapped = false;
@@ -283,11 +329,8 @@ static void begin(struct get *g, struct link *link)
         return;
     }
     link_use(g->core, &g->held, link->no);
-    int err = link->session ? session_bridge(link->session, BRIDGE_STREAMS, bridged, g) : ERR_UNREACHABLE;
-    if (err) {
-        fault_set(&fault, err, "the relay cannot be asked to carry a transfer: %s", err_text(err));
-        no_carrier(g, &fault);
-    }
+    if (g->at.len > 0 || g->looked_at || look(g, link) != 0)
+        bridge(g, link);
 }
 
 static void reached(void *arg, const struct reached *r)
@@ -320,7 +363,7 @@ void get_carrier_init(struct get *g)
 
 void get_begin(struct get *g)
 {
-    g->begun = g->settled = g->moving = g->relayed = false;
+    g->begun = g->looked_at = g->settled = g->moving = g->relayed = false;
     g->locked_from = 0;
     g->attempts = g->barren = 0;
     g->fetch = 0;
@@ -392,6 +435,7 @@ static void move(struct get *g)
     if (g->receive && is_nearly_over(g))
         return;
     if (!g->receive) { /* it waits for a bridge, or for a way that is about to be found */
+        ask_cancel(g->core, g);
         session_bridge_cancel(g->core, g);
         reach_cancel(g->core, g);
         try_again(g, 0);
