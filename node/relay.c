@@ -31,7 +31,7 @@ static void dispatch(struct relay_line *line, const struct msg *m)
 /* Sessions in sessions of other relays, or of this one with itself, could go round in a circle. */
 static bool is_no_client(const struct link *link)
 {
-    return link->session || link_is_here(link);
+    return link->relayed || link_is_here(link);
 }
 
 void relay_on_request(struct link *link, const struct msg *m)
@@ -139,7 +139,6 @@ void relay_free(struct core *core)
     for (size_t i = 0; i < relay->client_count; i++)
         client_free(relay->client[i]);
     core_cancel(core, &relay->drain_timer);
-    free(relay->client);
     free(relay);
     core->relay = NULL;
 }

@@ -142,8 +142,6 @@ static bool has_room(const struct relay_client *asker)
 static int may_bridge(struct relay_session *s, const struct relay_client *asker, struct fault *fault)
 {
     const struct relay *relay = asker->relay;
-    if (!s)
-        return fault_set(fault, ERR_NOT_FOUND, "you have no such session at this relay");
     if (relay->draining)
         return fault_set(fault, ERR_STATE, "this relay is stopping; take another one");
     if (relay->bridge_count >= BRIDGES_MAX || !has_room(asker))
@@ -176,6 +174,10 @@ void relay_on_bridge(struct relay_line *line, const struct msg *m)
     const struct port *port = line->link->core->port;
     struct relay_session *s = session_of(line, m->bridge.session);
     struct fault fault;
+    if (!s) {
+        link_error(line->link, m->request, ERR_NOT_FOUND, "you have no such session at this relay");
+        return;
+    }
     if (may_bridge(s, line->client, &fault) != 0) {
         core_send_error(line->link, m->request, &fault);
         return;

@@ -32,21 +32,12 @@ struct relay_client *relay_client_find(struct relay *relay, const struct node_id
     return i < relay->client_count && id_equal(&relay->client[i]->peer->id, id) ? relay->client[i] : NULL;
 }
 
-static int insert(struct relay *relay, struct relay_client *c)
+static void insert(struct relay *relay, struct relay_client *c)
 {
-    if (relay->client_count == relay->client_cap) {
-        size_t cap = relay->client_cap > 0 ? 2 * relay->client_cap : 16;
-        struct relay_client **more = realloc(relay->client, cap * sizeof(struct relay_client *));
-        if (!more)
-            return ERR_NOMEM;
-        relay->client = more;
-        relay->client_cap = cap;
-    }
     size_t i = relay_client_place(relay, &c->peer->id);
     memmove(&relay->client[i + 1], &relay->client[i], (relay->client_count - i) * sizeof(struct relay_client *));
-    relay->client[i] = c;
     relay->client_count++;
-    return 0;
+    relay->client[i] = c;
 }
 
 /* ---- clients */
@@ -61,20 +52,17 @@ static void lapsed(void *arg)
 static struct relay_client *client_new(struct relay *relay, struct peer *peer)
 {
     uint64_t now = core_now(relay->core);
-    struct relay_client *c = calloc(1, sizeof *c);
+    struct relay_client *c = relay->client_count < RELAY_RECORDS_MAX ? calloc(1, sizeof *c) : NULL;
     if (!c)
         return NULL;
     c->relay = relay;
     c->peer = peer;
-    if (insert(relay, c) != 0) {
-        free(c);
-        return NULL;
-    }
     peer->busy++;
     c->number = ++relay->next_client;
     bucket_init(&c->uses, RELAY_USES_PER_S, RELAY_USES_BURST, now);
     bucket_init(&c->strange_uses, RELAY_USES_PER_S, RELAY_USES_BURST, now);
     timer_init(&c->lapse, lapsed, c);
+    insert(relay, c);
     return c;
 }
 

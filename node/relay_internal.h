@@ -11,6 +11,7 @@
 #include "relay.h"
 
 #define RELAY_BUCKETS 256
+#define RELAY_RECORDS_MAX (RELAY_CLIENTS_MAX + LINKS_MAX + 2 * BRIDGES_MAX) /* of clients: what may hold one */
 
 /* ---- clients (relay_clients.c) */
 
@@ -171,8 +172,8 @@ void relay_bridges_free(struct relay *relay);
 struct relay {
     struct core *core;
     struct tag pipe;
-    struct relay_client **client; /* in order of id */
-    size_t client_count, client_cap;
+    struct relay_client *client[RELAY_RECORDS_MAX]; /* in order of id */
+    size_t client_count;
     uint64_t next_client;
     struct relay_line *by_link[RELAY_BUCKETS];
     unsigned reservations, offers;

@@ -43,6 +43,14 @@ static struct relay_offer **place_of(struct relay_client *c, const char *name)
     return at;
 }
 
+static void offer_enter(struct relay_client *c, struct relay_offer **at, struct relay_offer *o)
+{
+    o->next = *at;
+    *at = o;
+    c->offer_count++;
+    c->relay->offers++;
+}
+
 static void offer_drop(struct relay_client *c, struct relay_offer **at)
 {
     struct relay_offer *o = *at;
@@ -95,10 +103,7 @@ static int offer_put(struct relay_client *c, const struct msg_offer *offer)
         return ERR_NOMEM;
     if (known)
         offer_drop(c, at);
-    o->next = *at;
-    *at = o;
-    c->offer_count++;
-    c->relay->offers++;
+    offer_enter(c, at, o);
     return 0;
 }
 

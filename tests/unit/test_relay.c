@@ -385,32 +385,38 @@ static void s26_strangers_leave_room_for_friends(void **state)
     node_free(n);
 }
 
+/* How many of 1000 sessions the user begins at once, each refused by bob in no time. */
+static unsigned begin_many(struct relay_node *n, size_t user, size_t bob)
+{
+    unsigned begun = 0;
+    for (unsigned i = 0; i < 1000; i++) {
+        node_use(n, user, bob, "pictures");
+        const struct msg *m = node_hear(n, bob);
+        if (m)
+            node_close(n, bob, m->part.session, ERR_REFUSED, "go away");
+        begun += m != NULL;
+        node_refused(n, user, m ? ERR_REFUSED : ERR_LIMIT);
+    }
+    return begun;
+}
+
 static void s46_sessions_are_not_begun_faster_than_holders_can_shake_hands(void **state)
 {
     (void)state;
     struct relay_node *n = node_new(NULL);
-    size_t bob = node_join(n, "bob", true), eve = node_join(n, "eve", false);
-    unsigned begun = 0;
+    size_t bob = node_join(n, "bob", true), anna = node_join(n, "anna", true);
+    size_t eve = node_join(n, "eve", false), mallory = node_join(n, "mallory", false);
     node_reserve_ok(n, bob);
     node_offer_ok(n, bob, "pictures", true);
     node_next(n, bob);
-    for (unsigned i = 0; i < 1000; i++) {
-        node_use(n, eve, bob, "pictures");
-        const struct msg *m = node_hear(n, bob);
-        if (!m || m->type != MSG_NEXT_OK || m->part.kind != PART_USE)
-            continue;
-        begun++;
-        node_close(n, bob, m->part.session, ERR_REFUSED, "go away");
-        node_refused(n, eve, ERR_REFUSED);
-    }
-    assert_in_range(begun, RELAY_USES_BURST, RELAY_USES_BURST + 1);
+    assert_int_equal(begin_many(n, eve, bob), RELAY_USES_BURST);
     node_lose(n, eve);
-    size_t again = node_join_again(n, eve); /* another link is no new beginning */
-    node_use(n, again, bob, "pictures");
-    node_refused(n, again, ERR_LIMIT);
+    size_t again = node_join_again(n, eve); /* another link is no new beginning, nor is another key */
+    assert_int_equal(begin_many(n, again, bob) + begin_many(n, mallory, bob), 0);
+    assert_int_equal(begin_many(n, anna, bob), RELAY_USES_BURST);
     node_wait(n, SECOND);
-    node_use(n, again, bob, "pictures");
-    node_part(n, bob, PART_USE);
+    assert_in_range(begin_many(n, again, bob), 1, RELAY_USES_PER_S);
+    assert_in_range(begin_many(n, anna, bob), 1, RELAY_USES_PER_S);
     node_free(n);
 }
 

@@ -382,7 +382,7 @@ static void s20_what_nobody_waits_for_ends_that_session_alone(void **state)
     (void)state;
     for (enum wrong wrong = 0; wrong < WRONGS; wrong++) {
         struct relay_node *n = people(NULL);
-        bool open = wrong == ACCEPT_TWICE || wrong == ACCEPT_BY_USER || wrong == DATA_TOO_SHORT;
+        bool open = wrong == ACCEPT_TWICE || wrong == DATA_TOO_SHORT;
         uint64_t other = node_session(n, ANNA, BOB, "pictures"), session;
         node_nexts(n, ANNA, 2);
         node_nexts(n, BOB, 2);
