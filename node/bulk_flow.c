@@ -1,10 +1,10 @@
 /* A byte stream both ways, once its two TLS streams are up: index 0 carries bytes from caller to callee, index 1 back.
  *
- * One thread each way at each end reads straight into the stream's buffer, or writes straight out of it; when there is much,
- * a second one writes while the first decrypts what comes next (bulk_writer.h). What neither the other side nor its program takes
- * waits in TCP, and then in the program that writes. Who has read to the end says FLOW_END with the count of bytes and waits
- * for DONE, which comes when all of them have been written: so a stream that ended well at one side did so at the other. Who
- * cannot go on says STOP, and both directions end.
+ * One thread each way at each end reads straight into the stream's buffer, or writes straight out of it; when there is much, a
+ * second one writes while the first decrypts what comes next (bulk_writer.h). What neither the other side nor its program
+ * takes waits in TCP, and then in the program that writes. Who has read to the end says FLOW_END with the count of bytes and
+ * waits for DONE, which comes when all of them have been written: so a stream that ended well at one side did so at the other.
+ * Who cannot go on says STOP, and both directions end.
  *
  * What is said here ends with the connections. Streams that last are bulk_last.c's. */
 #include "bulk_way.h"
@@ -141,6 +141,7 @@ static void run_way(void *arg, unsigned index)
 
 void flow(struct transfer *t)
 {
+    t->d->carried = true;
     if (t->kept != NULL)
         flow_on(t);
     else

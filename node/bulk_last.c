@@ -1,11 +1,11 @@
 /* A byte stream that lasts: it goes on, byte for byte, on other connections when those that it has are lost.
  *
  * Who reads from a program keeps all bytes until the other side has confirmed that they were written (bulk_kept.h); when there
- * are new connections, that side first says how far it came, and gets the rest. An end, and its DONE, are said again too. So what
- * either side believes of the other is only ever behind the truth, and being told again does no harm.
+ * are new connections, that side first says how far it came, and gets the rest. An end, and its DONE, are said again too. So
+ * what either side believes of the other is only ever behind the truth, and being told again does no harm.
  *
- * Who says DONE last cannot know that it was heard. That is the caller, always: it waits for a DONE in return, and so has ended
- * only when the callee has; a callee that ended while the caller did not hear it can still tell it so (connect_in.c).
+ * Who says DONE last cannot know that it was heard. That is the caller, always: it waits for a DONE in return, and so has
+ * ended only when the callee has; a callee that ended while the caller did not hear it can still tell it so (connect_in.c).
  *
  * Invariants: (1) ring.from <= what the other side has written <= ring.to; (2) a fault of a program, a STOP or a broken rule
  * ends the stream for good, the loss of a connection never; (3) only one thread touches each half of `kept`. */

@@ -1,4 +1,5 @@
-/* What a byte stream has sent and the other side has not confirmed yet: the latest bytes of it, by their place in the stream. */
+/* What a byte stream has sent and the other side has not confirmed yet: the latest bytes of it, by their place in the stream.
+ * */
 #ifndef WEFT_NODE_BULK_RING_H
 #define WEFT_NODE_BULK_RING_H
 

@@ -1,9 +1,9 @@
-/* Byte streams, the caller's side: the verb pipe-connect. connect_carrier.c has the stream itself, connect_in.c is the side of the
- * pipe's reader.
+/* Byte streams, the caller's side: the verb pipe-connect. connect_carrier.c has the stream itself, connect_in.c is the side of
+ * the pipe's reader.
  *
- * Seek a link to whoever has the pipe bound, and have the stream joined over it. Of a shared pipe's binders the next one is asked
- * when one is busy. A pipe that nobody has bound is sought again until the program's patience ends. A stream that lasts, and has
- * lost what carried it, seeks a link to the same holder again, whichever way that goes.
+ * Seek a link to whoever has the pipe bound, and have the stream joined over it. Of a shared pipe's binders the next one is
+ * asked when one is busy. A pipe that nobody has bound is sought again until the program's patience ends. A stream that lasts,
+ * and has lost what carried it, seeks a link to the same holder again, whichever way that goes.
  *
  * Invariants: (1) one of these is under way: a reach, the timer, a bridge, a duplex, the question why; (2) while there is a
  * duplex, only its done() frees the caller. */
@@ -210,9 +210,11 @@ static void reached(void *arg, const struct reached *r)
         if (!idle || reach_holder(c, &idle->record.id) != 0)
             all_busy(c);
     } else {
-        caller_let_go(c);
-        c->peer = r->link->peer;
-        c->peer->busy++;
+        if (c->peer != r->link->peer) {
+            caller_let_go(c);
+            c->peer = r->link->peer;
+            c->peer->busy++;
+        }
         carrier_start(c, r->link);
     }
 }
@@ -231,9 +233,13 @@ void caller_seek(struct caller *c)
         no_memory(c);
 }
 
-static void seek(void *arg)
+static void tick(void *arg)
 {
-    caller_seek(arg);
+    struct caller *c = arg;
+    if (c->joined)
+        carrier_holds(c);
+    else
+        caller_seek(c);
 }
 
 void caller_seek_later(struct caller *c)
@@ -270,7 +276,7 @@ void verb_pipe_connect(struct call *call, const struct row *row)
     c->began = core_now(c->core);
     c->patience = c->began + request.wait;
     core_random(c->core, &c->stream, sizeof c->stream);
-    timer_init(&c->timer, seek, c);
+    timer_init(&c->timer, tick, c);
     c->next = c->core->callers;
     c->core->callers = c;
     call->work = c;

@@ -1,11 +1,11 @@
 /* Byte streams, the callee's side: the stream itself, once connect_in.c has found it in order.
  *
- * When the reader has accepted (or the share was opened) we connect to the caller's reception object and say so, and the bytes flow.
- * A callee that could not connect is kept for a moment: the caller may ask again with the roles of listening and dialling
- * swapped, and the program that has accepted is not asked twice.
+ * When the reader has accepted (or the share was opened) we connect to the caller's reception object and say so, and the bytes
+ * flow. A callee that could not connect is kept for a moment: the caller may ask again with the roles of listening and
+ * dialling swapped, and the program that has accepted is not asked twice.
  *
- * A stream that lasts and has lost its connections waits STREAM_ABSENT for its caller, with what the port keeps of it. How such
- * a one ended is remembered for as long, since its caller may not have heard of it.
+ * A stream that lasts and has lost its connections waits STREAM_ABSENT for its caller, with what the port keeps of it. How
+ * such a one ended is remembered for as long, since its caller may not have heard of it.
  *
  * Invariants: (1) while there is a duplex, only its done() frees the callee; (2) a request is answered once: `request` is 0
  * from then on. */
@@ -233,7 +233,7 @@ static void hold(struct callee *c, const struct fault *fault)
 static void wait_for_caller(struct callee *c, const struct fault *fault)
 {
     uint64_t now = core_now(c->core);
-    if (c->state == CALLEE_JOINED)
+    if (c->duplex->carried || c->lost_at == 0)
         c->lost_at = now;
     callee_refuse(c, ERR_UNREACHABLE, fault->text);
     let_duplex_go(c);
@@ -249,6 +249,8 @@ static void ended(struct duplex *d)
     c->core->transfers--;
     c->pending = false;
     if (d->parked && comes_again) {
+        if (d->carried)
+            c->lost_at = core_now(c->core);
         let_duplex_go(c);
         callee_start(c);
     } else if (d->parked) {
@@ -269,8 +271,6 @@ void callee_start(struct callee *c)
         callee_stop(c, ERR_NOMEM, "out of memory for a byte stream");
         return;
     }
-    if (c->state == CALLEE_JOINED)
-        c->lost_at = core_now(c->core);
     c->state = CALLEE_CONNECTING;
     c->duplex->peer = c->peer->id;
     c->duplex->client = c->client;

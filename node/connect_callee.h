@@ -1,4 +1,5 @@
-/* A callee, as connect_in.c (what callers ask, and the reader of the pipe answers) and connect_callee.c (the stream) share it. */
+/* A callee, as connect_in.c (what callers ask, and the reader of the pipe answers) and connect_callee.c (the stream) share it.
+ * */
 #ifndef WEFT_NODE_CONNECT_CALLEE_H
 #define WEFT_NODE_CONNECT_CALLEE_H
 

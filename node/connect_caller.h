@@ -37,7 +37,7 @@ struct caller {
     bool lasting;
     bool standing; /* it was joined: from now on it is this callee's */
     struct tag stream;
-    bool settled; /* by a relay, for connections will not do */
+    link_no unfit; /* a connection that was good for messages, but not for the streams */
     uint64_t joined_at, lost_at;
 };
 
@@ -61,6 +61,8 @@ void caller_not_found(struct caller *c, const struct fault *why);
 
 /* By the link that was found to the holder in hand. */
 void carrier_start(struct caller *c, struct link *link);
+/* What was joined holds: the way that it went before is not needed any more. */
+void carrier_holds(struct caller *c);
 /* No link was found for a stream that stands. */
 void carrier_absent(struct caller *c, const struct fault *why);
 /* The program is gone: ends what there is, with this code. It frees the caller, now or when the duplex has ended. */

@@ -1,8 +1,8 @@
 /* Byte streams, the caller's side: what carries one.
  *
- * Have a reception object made; send CONNECT with it; confirm when the answer says that both streams are up; then the port moves
- * the bytes (transfer.h). When the callee cannot connect to us, it is asked once more with the roles of listening and dialling
- * swapped. When the link goes through a relay, that joins the streams: both sides dial it (session.h).
+ * Have a reception object made; send CONNECT with it; confirm when the answer says that both streams are up; then the port
+ * moves the bytes (transfer.h). When the callee cannot connect to us, it is asked once more with the roles of listening and
+ * dialling swapped. When the link goes through a relay, that joins the streams: both sides dial it (session.h).
  *
  * A stream that may go through a relay, now or later, lasts: when its connections are lost the port parks it, a link to the
  * callee is sought again for STREAM_ABSENT, and CONNECT sent again under the stream's name. To move it to a better way its
@@ -114,7 +114,7 @@ static bool is_final(const struct caller *c, int code)
            (code == ERR_REFUSED && !c->relayed); /* a better way may be allowed */
 }
 
-/* A connection was good for messages, but not for the streams: the session that they went by before. */
+/* The connection in hand is not fit for the streams: the session that they went by before. */
 static struct link *way_back(const struct caller *c)
 {
     struct link *link = !c->relayed && c->used ? link_find(c->core, c->used) : NULL;
@@ -124,6 +124,8 @@ static struct link *way_back(const struct caller *c)
 /* It had lost its carrier, and has not got a new one, for the reason in c->why. */
 static void still_lost(struct caller *c)
 {
+    c->joined = false;
+    c->lost_at = c->lost_at ? c->lost_at : c->joined_at;
     struct fault why = c->why;
     if (is_final(c, (int)why.code)) {
         lost_for_good(c, &why);
@@ -131,7 +133,7 @@ static void still_lost(struct caller *c)
         c->swapped = true;
         start(c);
     } else if (way_back(c)) {
-        c->settled = true;
+        c->unfit = c->link;
         carrier_start(c, way_back(c));
     } else {
         carrier_absent(c, &why);
@@ -161,10 +163,11 @@ static void ended(struct duplex *d)
 {
     struct caller *c = d->owner;
     struct fault fault = d->fault;
-    bool parked = d->parked;
+    bool parked = d->parked, carried = d->carried;
     c->core->transfers--;
     ask_cancel(c->core, c);
     c->asked = 0;
+    core_cancel(c->core, &c->timer);
     let_duplex_go(c);
     if (!c->call) {
         if (parked)
@@ -173,7 +176,7 @@ static void ended(struct duplex *d)
     } else if (parked) {
         if (!c->why.code)
             c->why = fault;
-        if (c->joined)
+        if (c->joined && carried)
             lost(c);
         else
             still_lost(c);
@@ -191,6 +194,11 @@ static void ended(struct duplex *d)
 
 /* ---- CONNECT */
 
+void carrier_holds(struct caller *c)
+{
+    link_use(c->core, &c->used, c->link);
+}
+
 /* Ends the duplex; one that lasts, and was joined before, is only parked again. */
 static void stop_duplex(struct caller *c, int code)
 {
@@ -203,6 +211,12 @@ static void move(struct caller *c)
 {
     if (c->standing && c->joined && c->duplex && c->call)
         c->core->port->duplex_cancel(c->core->port->self, c->duplex, ERR_CHANGED);
+}
+
+static bool could_go_directly(const struct caller *c)
+{
+    const struct link *link = c->relayed ? link_direct(c->peer) : NULL;
+    return link && link->no != c->unfit;
 }
 
 static void answered(void *arg, const struct msg *m, const struct fault *fault)
@@ -221,10 +235,13 @@ static void answered(void *arg, const struct msg *m, const struct fault *fault)
     c->joined_at = core_now(c->core);
     caller_show(c, c->standing ? "moved" : "connected");
     c->standing = c->lasting;
-    link_use(c->core, &c->used, c->link);
+    if (c->swapped)
+        core_timer(c->core, &c->timer, RECEPTION_DEADLINE_S * SECOND); /* for us to dial: see way_back */
+    else
+        carrier_holds(c);
     port->duplex_confirm(port->self, c->duplex, &m->connect_ok);
-    if (c->relayed && !c->settled && link_direct(c->peer))
-        move(c); /* a connection has come meanwhile */
+    if (could_go_directly(c)) /* a connection has come meanwhile */
+        move(c);
 }
 
 static int send_connect(struct caller *c, struct link *link)
@@ -345,7 +362,7 @@ void carrier_start(struct caller *c, struct link *link)
 void connects_upgrade(struct core *core, struct peer *peer)
 {
     for (struct caller *c = core->callers; c; c = c->next)
-        if (c->peer == peer && c->relayed && !c->settled)
+        if (c->peer == peer && could_go_directly(c))
             move(c);
 }
 

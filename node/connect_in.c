@@ -1,6 +1,6 @@
-/* Byte streams, the callee's side: a CONNECT is offered to the program that has the pipe bound, or has the share opened that the
- * pipe is; what comes of it is connect_callee.c's. A caller that comes again for a stream that lasts is let in without asking
- * anyone, over whatever link, if by that it may use the pipe now.
+/* Byte streams, the callee's side: a CONNECT is offered to the program that has the pipe bound, or has the share opened that
+ * the pipe is; what comes of it is connect_callee.c's. A caller that comes again for a stream that lasts is let in without
+ * asking anyone, over whatever link, if by that it may use the pipe now.
  *
  * Invariants: (1) a pipe that a program reads has one callee at most, one that is a share any number; (2) at most CONNECTS_MAX
  * are offered or up, CONNECTS_PER_PEER_MAX of them for one peer. */

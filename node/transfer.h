@@ -97,6 +97,7 @@ struct duplex {
     struct tag stream;
     bool lasting, again;
     bool parked;               /* (port) at done() */
+    bool carried;              /* (port) at done(): both its streams were up, so that bytes may have been moved */
     struct relay_way way;      /* caller: as in struct receive; callee: in reception */
     struct relay_way other;    /* caller */
     struct resource *resource; /* callee: instead of a client's descriptors */

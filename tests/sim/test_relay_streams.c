@@ -1,5 +1,5 @@
-/* Byte streams between nodes that meet only at relays, in the simulated world: they come through, move to a connection and back,
- * outlive relays and links with no byte lost or doubled; who may not have them does not get them; and ends are told. */
+/* Byte streams between nodes that meet only at relays, in the simulated world: they come through, move to a connection and
+ * back, outlive relays and links with no byte lost or doubled; who may not have them does not get them; and ends are told. */
 #include "connect_caller.h"
 #include "relayed_world.h"
 #include "stream_programs.h"
@@ -122,22 +122,53 @@ static void relay_6_directly_where_that_is_possible(void **state)
 
 /* ---- moving */
 
+/* Whoever of the two can be dialled then. */
 static void relay_7_moves_to_a_connection(void **state)
 {
     (void)state;
-    struct world *w = relayed_world(3, 1);
+    for (size_t open = ANNA; open <= HUGO; open++) {
+        struct world *w = relayed_world(30 + open, 1);
+        struct talk t;
+        talk_start(&t, w);
+        exchange(&t);
+        uint64_t began = world_now(w);
+        world_firewall(w, open, false);
+        world_cut(w, ANNA, HUGO, false);
+        until_moved(w, &t.anna, 1);
+        assert_true(world_now(w) - began < 2 * SECOND);
+        assert_string_equal(t.anna.route, "direct");
+        exchange(&t);
+        assert_heard(&t, 2, false);
+        assert_null(w->nodes[SARA]->bridges);
+        finish(&t, 2, "relay:sara, direct");
+        part(w);
+    }
+}
+
+static bool is_linked(struct world *w, void *arg)
+{
+    (void)arg;
+    const struct core *core = world_core(w, ANNA);
+    return link_direct(peers_find(core->peers, world_id(w, HUGO))) != NULL;
+}
+
+/* It is good for messages, but neither can dial the other for the bytes: they stay with the relay, and are not moved again. */
+static void relay_7_a_connection_that_will_not_do(void **state)
+{
+    (void)state;
+    struct world *w = relayed_world(33, 1);
     struct talk t;
     talk_start(&t, w);
     exchange(&t);
-    uint64_t began = world_now(w);
     connected(w, true);
-    until_moved(w, &t.anna, 1);
-    assert_true(world_now(w) - began < 2 * SECOND);
-    assert_string_equal(t.anna.route, "direct");
+    assert_true(world_run_until(w, is_linked, NULL, world_now(w) + 2 * SECOND));
+    world_firewall(w, HUGO, true);
+    until_moved(w, &t.anna, 2); /* there, for the callee will listen, and back, for it cannot be dialled */
+    assert_string_equal(t.anna.route, "relay:sara");
     exchange(&t);
-    assert_heard(&t, 2, false);
-    assert_null(w->nodes[SARA]->bridges);
-    finish(&t, 2, "relay:sara, direct");
+    run(w, 10 * SECOND);
+    assert_int_equal(t.anna.moved, 2);
+    finish(&t, 2, "relay:sara, direct, relay:sara");
     part(w);
 }
 
@@ -651,6 +682,7 @@ int main(void)
         TEST(relay_6_a_stream_through_a_relay),
         TEST(relay_6_directly_where_that_is_possible),
         TEST(relay_7_moves_to_a_connection),
+        TEST(relay_7_a_connection_that_will_not_do),
         TEST(relay_7_falls_back_to_the_relay),
         TEST(relay_7_there_and_back_in_the_middle),
         TEST(p38_much_while_everything_changes),

@@ -1,6 +1,6 @@
-/* Byte streams of the simulated world: a caller's and a callee's duplex that have found each other, directly or through a bridge,
- * and the queues of the two programs (or of a resource) at their ends. What one writes the other has a little later; a cut, a crash
- * or a cancel ends both, or parks those that last.
+/* Byte streams of the simulated world: a caller's and a callee's duplex that have found each other, directly or through a
+ * bridge, and the queues of the two programs (or of a resource) at their ends. What one writes the other has a little later; a
+ * cut, a crash or a cancel ends both, or parks those that last.
  *
  * A duplex has at most one event on its way: before it is up that of its setting up, then (the caller's) that of moving bytes,
  * at last that of its end. What goes wrong meanwhile is only noted. */
@@ -355,6 +355,7 @@ static void go(struct duplex *d)
     if (!s || d->fault.code)
         return;
     s->go = s->begun = true;
+    d->carried = s->other != NULL;
     if (!s->other)
         fails(s, ERR_UNREACHABLE, "the connection to the other side was lost");
     else
@@ -367,6 +368,7 @@ void sim_duplex_confirm(void *self, struct duplex *d, const struct msg_fetch_ok 
     struct sim_duplex *s = d->port_data;
     (void)self;
     if (s && s->other && answer->addr_count > 0 && s->other->node->closed) {
+        s->begun = true;
         other_fails(s);
         fails(s, ERR_UNREACHABLE, "no bulk connection to the other side");
         return;
