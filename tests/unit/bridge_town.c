@@ -3,6 +3,7 @@
 
 #include "bulk_thread.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <sodium.h>
@@ -156,6 +157,17 @@ void town_assert_closed(int fd, uint64_t ns)
     assert_int_equal(poll(&p, 1, (int)(ns / MILLISECOND)), 1);
     assert_true(recv(fd, &b, 1, 0) <= 0);
     close(fd);
+}
+
+void town_fill(int fd)
+{
+    static const uint8_t zeros[65536];
+    struct pollfd p = {.fd = fd, .events = POLLOUT};
+
+    while (poll(&p, 1, 300) == 1) {
+        ssize_t n = send(fd, zeros, sizeof zeros, MSG_NOSIGNAL | MSG_DONTWAIT);
+        assert_true(n > 0 || errno == EAGAIN);
+    }
 }
 
 uint8_t *town_noise(size_t n)

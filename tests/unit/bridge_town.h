@@ -32,6 +32,8 @@ void town_say(int fd, const void *bytes, size_t n);
 void town_hear(int fd, const void *bytes, size_t n);
 /* It is closed without a word, within `ns`; closes it too. */
 void town_assert_closed(int fd, uint64_t ns);
+/* Writes until nothing more goes in: the other side does not read. */
+void town_fill(int fd);
 /* n random bytes (gives). */
 uint8_t *town_noise(size_t n);
 

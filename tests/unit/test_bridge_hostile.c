@@ -2,8 +2,6 @@
 #include "bridge_town.h"
 #include "bulk_thread.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -304,7 +302,7 @@ static void relay_7_quota_ends_a_bridge_and_not_a_byte_earlier(void **state)
 /* Two bridges of one account share its rate; one of another's is as fast as ever meanwhile. */
 static void relay_7_rate_is_an_accounts_and_delays_nobody_else(void **state)
 {
-    enum { N = 1 << 20, RATE = 4 << 20 };
+    enum { N = 1 << 20, RATE = 2 << 20 };
     struct town t;
     struct bridge b[3];
     struct mover m[6];
@@ -326,8 +324,8 @@ static void relay_7_rate_is_an_accounts_and_delays_nobody_else(void **state)
     uint64_t free_one = now_ns() - begin;
     for (unsigned i = 0; i < 4; i++)
         mover_end(&m[i]);
-    uint64_t all = now_ns() - begin; /* 4 MB at 4 MB/s, but for a burst */
-    assert_true(all > 800 * MILLISECOND && all < 5 * SECOND);
+    uint64_t all = now_ns() - begin; /* 4 MB at 2 MB/s, but for a burst */
+    assert_true(all > 1600 * MILLISECOND && all < 20 * SECOND);
     assert_true(free_one < all / 2);
     town_until_done(&t, 3);
     town_close(&t);
@@ -349,10 +347,7 @@ static void p46_a_stalled_and_an_endless_stream_delay_no_other(void **state)
     town_bridge(&t, &endless, 1);
     town_bridge(&t, &small, 1);
     int one = town_dial_way(&stalled.way[0], 0), two = town_dial_way(&stalled.way[1], 0);
-    fcntl(one, F_SETFL, O_NONBLOCK);
-    for (uint64_t until = now_ns() + 200 * MILLISECOND; now_ns() < until;) /* until it is full, nobody reads */
-        if (send(one, bytes, N, MSG_NOSIGNAL) < 0 && errno == EAGAIN)
-            poll(NULL, 0, 1);
+    town_fill(one);
     mover_start(&m[0], town_dial_way(&endless.way[0], 0), bytes, bytes, N);
     mover_start(&m[1], town_dial_way(&endless.way[1], 0), bytes, bytes, N);
     int from = town_dial_way(&small.way[0], 0), to = town_dial_way(&small.way[1], 0);
