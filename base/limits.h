@@ -145,9 +145,9 @@
 #define RELAY_DRAIN (5 * SECOND)     /* for sessions to go elsewhere when a relay stops */
 #define HANDLES_PAGE_MAX 128         /* in one HANDLES answer */
 #define BRIDGES_MAX 256              /* of one relay: two descriptors and a pipe of 1 MiB for each stream */
-#define BRIDGES_PER_CLIENT_MAX 8
-#define NOISE_FIRST_BYTES 96  /* ephemeral key, sealed static key, sealed nothing */
-#define NOISE_SECOND_BYTES 48 /* ephemeral key, sealed nothing */
+#define BRIDGES_PER_CLIENT_MAX 32    /* a browser behind one makes half a dozen connections at once */
+#define NOISE_FIRST_BYTES 96         /* ephemeral key, sealed static key, sealed nothing */
+#define NOISE_SECOND_BYTES 48        /* ephemeral key, sealed nothing */
 #define NOISE_FIRST_MAX NOISE_FIRST_BYTES
 
 /* ---- streams that last, and resources behind them */
