@@ -1,10 +1,10 @@
 /* Load for tests/bench/relay: many clients of one relay in one process, and verbs that are timed without starting a program.
  *
  *   relay_load ids COUNT                       prints the node ids of the clients, in order
- *   relay_load clients ENDPOINT RELAY COUNT    that many clients, each with a share offered at the relay; prints "reserved N" as it
- *                                              grows. A line "SESSIONS" on stdin: so many of them list the share of the next
+ *   relay_load clients ENDPOINT RELAY COUNT    that many clients, each with a share offered at the relay; prints "reserved N" as
+ *                                              it grows. A line "SESSIONS" on stdin: so many of them list the share of the next
  *                                              one, through the relay, once a second from then on; prints "sessions N failed M"
- *   relay_load call HOME COUNT PAUSE_US VERB TARGET     calls a verb of a running node; prints microseconds, a line each
+ *   relay_load call HOME COUNT PAUSE_MS VERB TARGET     calls a verb of a running node; prints microseconds, a line each
  *   relay_load echo ADDRESS PORT               sends every datagram back
  *   relay_load rtt ADDRESS PORT COUNT          to there and back, in microseconds, a line each
  *
@@ -377,7 +377,7 @@ static void on_row(void *arg, const struct weft_row *row)
     (void)arg, (void)row;
 }
 
-static void timed_calls(const char *home, unsigned count, unsigned pause_us, const char *verb, const char *target)
+static void timed_calls(const char *home, unsigned count, unsigned pause_ms, const char *verb, const char *target)
 {
     struct weft_error error;
     struct weft *w = weft_open(home, &error);
@@ -394,7 +394,7 @@ static void timed_calls(const char *home, unsigned count, unsigned pause_us, con
         }
         printf("%llu\n", (unsigned long long)((now() - from) / 1000));
         weft_row_free(row);
-        usleep(pause_us);
+        poll(NULL, 0, (int)pause_ms);
     }
     weft_close(w);
 }

@@ -187,7 +187,7 @@ def listing(lab, program, load, source, count):
     return found
 
 
-def timed(lab, load, node, count, verb, target, pause=2000):
+def timed(lab, load, node, count, verb, target, pause=2):
     return numbers(lab.output(node.place, [load, "call", node.home, str(count), str(pause), verb, target]))
 
 
@@ -244,7 +244,7 @@ def upgrades(lab, program, load, source, repeats):
     for _ in range(repeats):
         lab.connect(False)
         trio = Trio(lab, program, source)
-        user = lab.start(trio.user.place, [load, "call", trio.user.home, "1000000", "20000", "ls", "bob:few"], stdout=subprocess.DEVNULL)
+        user = lab.start(trio.user.place, [load, "call", trio.user.home, "1000000", "20", "ls", "bob:few"], stdout=subprocess.DEVNULL)
         time.sleep(0.5)
         if route_to_bob(trio) != "relay:hub":
             raise Failed(f"bob is reached {route_to_bob(trio)} though that cannot be")

@@ -1,5 +1,5 @@
-/* Machines for system tests: network namespaces of the test's own, joined by cables. What a test starts while it is at a machine sees
- * that machine's interfaces only. Any user may do this where the kernel lets them. */
+/* Machines for system tests: network namespaces of the test's own, joined by cables. What a test starts while it is at a machine
+ * sees that machine's interfaces only. Any user may do this where the kernel lets them. */
 #ifndef WEFT_TESTS_MACHINES_H
 #define WEFT_TESTS_MACHINES_H
 
