@@ -31,6 +31,8 @@ struct peer *node_peer(struct relay_node *n, size_t client);
 /* Its link takes nothing. */
 void node_stuff(struct relay_node *n, size_t client, bool full);
 
+/* For a request: another one at each call. */
+uint64_t node_number(struct relay_node *n);
 /* A message to be filled in, zeroed: there is one, used again at each call. */
 struct msg *node_msg(struct relay_node *n, enum msg_type type, uint64_t request);
 /* Says it. */
@@ -45,8 +47,7 @@ void node_refused(struct relay_node *n, size_t client, enum err code);
 void node_silent(struct relay_node *n, size_t client);
 bool node_parted(const struct relay_node *n, size_t client);
 
-/* What clients usually say. NEXTs are numbered from 1000 on, other requests from 1. Those that end in "_ok" hear that it went
- * well. */
+/* What clients usually say (relay_says.c). Those that end in "_ok" hear that it went well. */
 void node_reserve(struct relay_node *n, size_t client);
 void node_reserve_ok(struct relay_node *n, size_t client);
 void node_offer(struct relay_node *n, size_t client, const char *name, bool is_public);
