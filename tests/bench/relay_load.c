@@ -1,7 +1,7 @@
 /* Load for tests/bench/relay: many clients of one relay in one process, and verbs that are timed without starting a program.
  *
  *   relay_load ids COUNT                       prints the node ids of the clients, in order
- *   relay_load clients ENDPOINT RELAY COUNT    that many clients, each with a share offered at the relay; prints "reserved N" as
+ *   relay_load clients ENDPOINT RELAY COUNT    so many clients, each with a share offered at the relay; prints "reserved N" as
  *                                              it grows. A line "SESSIONS" on stdin: so many of them list the share of the next
  *                                              one, through the relay, once a second from then on; prints "sessions N failed M"
  *   relay_load call HOME COUNT PAUSE_MS VERB TARGET     calls a verb of a running node; prints microseconds, a line each

@@ -1,4 +1,4 @@
-/* Machines for system tests: network namespaces of the test's own, joined by cables. What a test starts while it is at a machine
+/* Machines for system tests: network namespaces of the test's own, joined by cables. What a test starts while at a machine
  * sees that machine's interfaces only. Any user may do this where the kernel lets them. */
 #ifndef WEFT_TESTS_MACHINES_H
 #define WEFT_TESTS_MACHINES_H
