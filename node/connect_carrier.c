@@ -316,7 +316,8 @@ static void bridged(void *arg, const struct msg_bridge_ok *ok, const struct faul
     } else if (c->standing) {
         carrier_absent(c, fault);
     } else {
-        caller_fail(c, fault);
+        caller_let_go(c);
+        caller_not_found(c, fault); /* another relay may, or this one later */
     }
 }
 
