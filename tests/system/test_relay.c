@@ -1,5 +1,5 @@
-/* A relay between two nodes that cannot dial each other: machines of this test's own, of which the relay sees both others, and they
- * see only it. Real sockets, real ciphertext, real kills. */
+/* A relay between two nodes that cannot dial each other: machines of this test's own, of which the relay sees both others, and
+ * they see only it. Real sockets, real ciphertext, real kills. */
 #include "files.h"
 #include "harness.h"
 #include "machines.h"

@@ -1,4 +1,4 @@
-/* Shares that are byte streams, taken as people take them: into a file by get, and through a local port by pipe connect --listen.
+/* Shares that are byte streams, taken as people take them: into a file by get, and by a local port (pipe connect --listen).
  * Real nodes, real sockets, real disks. */
 #include "files.h"
 #include "harness.h"
