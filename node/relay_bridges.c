@@ -186,7 +186,8 @@ void relay_on_bridge(struct relay_line *line, const struct msg *m)
     int err = rb ? port->bridge_open(port->self, &rb->b) : ERR_NOMEM;
     if (err) {
         fault_set(&fault, err, "this relay cannot carry a transfer now: %s", err_text(err));
-        log_write(line->link->core->log, LOG_WARN, "relay", "no bridge for %s: %s", relay_label(line->client).s, err_text(err));
+        log_write(line->link->core->log, LOG_DEBUG, "relay", "no bridge for %s: %s", relay_label(line->client).s,
+                  err_text(err));
         core_send_error(line->link, m->request, &fault);
         free(rb);
         return;

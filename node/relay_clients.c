@@ -238,7 +238,7 @@ void relay_on_reserve(struct relay_line *line, const struct msg *m)
     struct msg *out = &c->relay->out;
     struct fault fault;
     if (m->reserve.life_s > 0 && may_reserve(c, &fault) != 0) {
-        log_write(c->relay->core->log, LOG_INFO, "relay", "no reservation for %s: %s", relay_label(c).s,
+        log_write(c->relay->core->log, LOG_DEBUG, "relay", "no reservation for %s: %s", relay_label(c).s,
                   err_text((int)fault.code));
         core_send_error(line->link, m->request, &fault);
         return;

@@ -121,7 +121,7 @@ void relay_on_offer(struct relay_line *line, const struct msg *m)
     else
         err = offer_put(c, &m->offer);
     if (err) {
-        log_write(c->relay->core->log, LOG_INFO, "relay", "an offer of %s refused: %s", relay_label(c).s, err_text(err));
+        log_write(c->relay->core->log, LOG_DEBUG, "relay", "an offer of %s refused: %s", relay_label(c).s, err_text(err));
         link_error(line->link, m->request, err, "this relay cannot keep more handles");
         return;
     }

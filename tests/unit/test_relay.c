@@ -183,6 +183,27 @@ static void s26_one_clients_handles_have_a_bound(void **state)
     node_free(n);
 }
 
+static void s26_handles_of_all_clients_have_a_bound(void **state)
+{
+    (void)state;
+    struct relay_node *n = node_new(NULL);
+    char name[16];
+    for (unsigned i = 0; i <= RELAY_HANDLES_MAX; i++) {
+        size_t client = i / SHARES_MAX;
+        snprintf(name, sizeof name, "client-%zu", client);
+        if (i % SHARES_MAX == 0)
+            node_reserve_ok(n, node_join(n, name, true));
+        snprintf(name, sizeof name, "share-%04u", SHARES_MAX - i % SHARES_MAX); /* each is the first */
+        if (i < RELAY_HANDLES_MAX)
+            node_offer_ok(n, client, name, false);
+        else
+            node_offer(n, client, name, false);
+    }
+    node_refused(n, RELAY_HANDLES_MAX / SHARES_MAX, ERR_FULL);
+    assert_int_equal(node_relay(n)->offers, RELAY_HANDLES_MAX);
+    node_free(n);
+}
+
 static const struct msg_handles_ok *list(struct relay_node *n, size_t client, const struct handle_info *after)
 {
     struct msg *m = node_msg(n, MSG_HANDLES, 1);
@@ -432,6 +453,7 @@ int main(void)
         cmocka_unit_test(requests_through_another_pipe_are_refused),
         cmocka_unit_test(handles_need_a_reservation),
         cmocka_unit_test(s26_one_clients_handles_have_a_bound),
+        cmocka_unit_test(s26_handles_of_all_clients_have_a_bound),
         cmocka_unit_test(s8_a_handle_is_shown_to_those_it_is_for),
         cmocka_unit_test(s8_what_may_not_be_seen_is_as_what_is_not_there),
         cmocka_unit_test(handles_come_in_pages_in_order),
