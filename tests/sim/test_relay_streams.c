@@ -544,6 +544,41 @@ static void s26_another_peer_does_not_get_it(void **state)
     part(w);
 }
 
+static void ignored(void *arg, const struct msg *m, const struct fault *fault)
+{
+    (void)m, (void)fault;
+    ++*(int *)arg;
+}
+
+/* Its caller asks for it again and again, by reception objects that are no more: it is found again all the same. */
+static void s26_asked_for_again_and_again_in_vain(void **state)
+{
+    (void)state;
+    struct world *w = relayed_world(28, 1);
+    struct talk t;
+    struct msg *seen = calloc(1, sizeof *seen);
+    int answers = 0;
+    assert_non_null(seen);
+    connected(w, true);
+    run(w, 5 * SECOND);
+    world_tap(w, capture, seen);
+    talk_start(&t, w);
+    world_tap(w, NULL, NULL);
+    seen->connect.again = true;
+    for (unsigned i = 0; i < 9; i++) {
+        if (i % 3 == 0)
+            exchange(&t);
+        assert_int_equal(ask(link_between(w, ANNA, HUGO), seen, MSG_CONNECT_OK, SECOND, ignored, &answers), 0);
+        run(w, i * WORLD_DELAY);
+    }
+    run(w, 3 * SECOND);
+    assert_int_equal(answers, 9);
+    exchange(&t);
+    finish(&t, 4, "direct");
+    free(seen);
+    part(w);
+}
+
 /* Its right to the pipe is gone when it comes again. */
 static void s26_what_was_allowed_may_not_be_any_more(void **state)
 {
@@ -698,6 +733,7 @@ int main(void)
         TEST(pipe_the_listener_ends_its_stream),
         TEST(relay_7_an_end_that_was_not_heard_is_told),
         TEST(s26_another_peer_does_not_get_it),
+        TEST(s26_asked_for_again_and_again_in_vain),
         TEST(s26_what_was_allowed_may_not_be_any_more),
         TEST(relay_6_a_service_through_a_relay),
         TEST(relay_7_a_service_moves_too),
