@@ -74,34 +74,71 @@ static bool listen_for_streams(struct transfer *t, struct addr *addr, uint8_t *c
     return true;
 }
 
-/* Dials the streams 0 to n - 1 to where `d` says: its addresses and, through a relay, its way. */
+struct dialling { /* of one stream */
+    struct transfer *t;
+    struct dial d;
+    unsigned won;
+    pthread_t thread;
+};
+
+static bool dial_stream(struct dialling *w)
+{
+    struct transfer *t = w->t;
+    struct tls_secret secret;
+    struct tls_link *link;
+    struct fault fault;
+
+    if (derive(t, w->d.index, &secret) != 0)
+        return false;
+    w->d.secret = &secret;
+    int err = dial_race(&w->d, &link, &w->won, &fault);
+    sodium_memzero(&secret, sizeof secret);
+    if (err == 0)
+        transfer_arrive(t, w->d.index, link);
+    else if (!transfer_stopped(t)) /* else by what has stopped it, which tells more */
+        transfer_fail(t, &fault);
+    return err == 0;
+}
+
+static void *dialling(void *arg)
+{
+    pthread_setname_np(pthread_self(), "weft-dial");
+    dial_stream(arg);
+    return NULL;
+}
+
+/* Dials the streams 0 to n - 1 to where `d` says: its addresses and, through a relay, its way. Which address answers is found by
+ * the first; the others take that, all at once, for each costs several round trips. */
 static bool dial_streams(struct transfer *t, struct dial d, unsigned n)
 {
-    struct tls_secret secret;
-    struct fault fault = {0};
-    struct tls *tls = NULL;
+    struct dialling w[STREAMS_MAX];
+    struct fault fault;
+    struct tls *tls;
+    unsigned started = 1;
 
-    gate_tls(t->gate, &tls, &fault);
+    if (gate_tls(t->gate, &tls, &fault) != 0) {
+        transfer_fail(t, &fault);
+        return false;
+    }
     d.tls = tls;
-    d.secret = &secret;
     d.deadline = t->deadline;
     d.stop_fd = t->stop_fd;
-    for (unsigned i = 0; i < n && fault.code == 0; i++) {
-        unsigned won;
-        struct tls_link *link;
-        d.index = (uint8_t)i;
-        if (derive(t, i, &secret) != 0)
-            return false;
-        if (dial_race(&d, &link, &won, &fault) == 0) {
-            transfer_arrive(t, d.index, link);
-            d.addr += won; /* further streams take the address that won */
-            d.addrs = 1;
+    w[0] = (struct dialling){.t = t, .d = d};
+    if (!dial_stream(&w[0]))
+        return false;
+    d.addr += w[0].won;
+    d.addrs = 1;
+    for (; started < n; started++) {
+        w[started] = (struct dialling){.t = t, .d = d};
+        w[started].d.index = (uint8_t)started;
+        if (bulk_thread(&w[started].thread, dialling, &w[started]) != 0) {
+            transfer_failf(t, ERR_NOMEM, "cannot start a thread for a stream");
+            break;
         }
     }
-    sodium_memzero(&secret, sizeof secret);
-    if (fault.code != 0)
-        transfer_fail(t, &fault);
-    return fault.code == 0;
+    for (unsigned i = 1; i < started; i++)
+        pthread_join(w[i].thread, NULL);
+    return !transfer_stopped(t);
 }
 
 /* ---- the receiver */

@@ -99,8 +99,8 @@ static void oob_5_a_transfer_through_a_relay(void **state)
         assert_fine(&t);
         assert_int_equal(t.p.r.reception.addr_count, 0); /* nothing of ours is told to the sender */
         assert_int_equal(t.p.r.reception.streams, streams);
-        pair_until(&t.p, bridge_is_over);
-        assert_int_equal(t.b.fault.code, 0);
+        pair_until(&t.p, bridge_is_over); /* in order, or by a reset: who closes first does not hear the other's goodbye */
+        assert_true(t.b.fault.code == 0 || t.b.fault.code == ERR_UNREACHABLE);
         assert_true(t.b.moved > 20 * BLOCK && t.b.moved < 22 * BLOCK);
         trio_free(&t);
     }
