@@ -23,6 +23,7 @@ struct lasting {
     struct kept *kept;
     bool again;    /* there were connections before */
     uint64_t at;   /* from the program: the next byte to be sent; to it: what was confirmed last */
+    bool sends;    /* it is known from where on */
     bool said_end; /* on these connections */
     bool told_why; /* the other side said STOP */
     bool torn;     /* the latest frame came in part */
@@ -163,6 +164,7 @@ static int carry(struct lasting *l)
 {
     stream_bear(l->w.s);
     int err = l->again ? take_at(l) : 0;
+    l->sends = err == 0;
     while (err == 0 && !l->done)
         err = stream_waiting(l->w.s) ? take_answer(l) : send_step(l);
     return err == 0 && !l->w.t->d->calling ? fetch_done(l->w.s) : err;
@@ -235,18 +237,18 @@ static const struct fault *reason(const struct lasting *l)
     return said->code == 0 || (!l->told_why && (said->code == ERR_UNREACHABLE || said->code == ERR_TIMEOUT)) ? NULL : said;
 }
 
-/* The connection is broken, or we have given up: what came before may say why. It does not wait. */
+/* The connection is broken, or we have given up: what came before may say why, and what need not be kept. It does not wait. */
 static void last_words(struct lasting *l)
 {
     struct frame_head head;
     const uint8_t *body;
+    int err = l->torn ? ERR_UNREACHABLE : 0;
 
-    if (l->torn)
-        return;
-    l->w.s->fault = (struct fault){0};
+    if (err == 0)
+        l->w.s->fault = (struct fault){0};
     l->w.s->out_len = 0;
-    while (next(l, &head, &body) == 0)
-        ;
+    while (err == 0 && !l->done)
+        err = l->sends ? take_answer(l) : next(l, &head, &body);
 }
 
 static void give_up(struct lasting *l)

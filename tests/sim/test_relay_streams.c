@@ -269,7 +269,7 @@ static void p38_much_while_everything_changes(void **state)
 
 /* ---- relays that go */
 
-static void s8_the_relay_is_killed_and_restarted(void **state)
+static void p38_the_relay_is_killed_and_restarted(void **state)
 {
     (void)state;
     struct world *w = relayed_world(10, 1);
@@ -289,7 +289,7 @@ static void s8_the_relay_is_killed_and_restarted(void **state)
     part(w);
 }
 
-static void s8_the_relay_never_comes_back(void **state)
+static void p38_the_relay_never_comes_back(void **state)
 {
     (void)state;
     struct world *w = relayed_world(11, 1);
@@ -307,7 +307,7 @@ static void s8_the_relay_never_comes_back(void **state)
 }
 
 /* It says that it stops, and there is another one. */
-static void s46_of_two_relays_one_drains(void **state)
+static void relay_7_of_two_relays_one_drains(void **state)
 {
     (void)state;
     struct world *w = relayed_world(12, 2);
@@ -322,7 +322,7 @@ static void s46_of_two_relays_one_drains(void **state)
     part(w);
 }
 
-static void s46_of_two_relays_one_is_killed(void **state)
+static void p38_of_two_relays_one_is_killed(void **state)
 {
     (void)state;
     struct world *w = relayed_world(13, 2);
@@ -339,7 +339,7 @@ static void s46_of_two_relays_one_is_killed(void **state)
 
 /* ---- ends that go */
 
-static void p42_the_callees_node_is_killed(void **state)
+static void p38_the_callees_node_is_killed(void **state)
 {
     (void)state;
     struct world *w = relayed_world(14, 1);
@@ -352,7 +352,7 @@ static void p42_the_callees_node_is_killed(void **state)
 }
 
 /* It has forgotten the stream, and says so at once. */
-static void p42_the_callees_node_is_restarted(void **state)
+static void p38_the_callees_node_is_restarted(void **state)
 {
     (void)state;
     struct world *w = relayed_world(15, 1);
@@ -368,7 +368,7 @@ static void p42_the_callees_node_is_restarted(void **state)
     part(w);
 }
 
-static void p42_the_callers_node_is_killed(void **state)
+static void p38_the_callers_node_is_killed(void **state)
 {
     (void)state;
     struct world *w = relayed_world(16, 1);
@@ -382,7 +382,7 @@ static void p42_the_callers_node_is_killed(void **state)
     part(w);
 }
 
-static void p42_the_calling_program_goes(void **state)
+static void relay_7_the_calling_program_goes(void **state)
 {
     (void)state;
     struct world *w = relayed_world(17, 1);
@@ -395,7 +395,7 @@ static void p42_the_calling_program_goes(void **state)
     part(w);
 }
 
-static void p42_the_listening_program_goes(void **state)
+static void relay_7_the_listening_program_goes(void **state)
 {
     (void)state;
     struct world *w = relayed_world(18, 1);
@@ -505,7 +505,7 @@ static struct link *link_between(struct world *w, size_t from, size_t to)
 }
 
 /* Another peer, who has learnt its name, asks for the stream; and so does its caller, in words that do not fit. */
-static void s26_another_peer_does_not_get_it(void **state)
+static void p42_another_peer_does_not_get_it(void **state)
 {
     (void)state;
     struct world *w = relayed_world(20, 1);
@@ -580,7 +580,7 @@ static void s26_asked_for_again_and_again_in_vain(void **state)
 }
 
 /* Its right to the pipe is gone when it comes again. */
-static void s26_what_was_allowed_may_not_be_any_more(void **state)
+static void relay_7_what_was_allowed_may_not_be_any_more(void **state)
 {
     (void)state;
     struct world *w = relayed_world(21, 1);
@@ -615,7 +615,7 @@ static void call_share(struct world *w, struct party *p, const char *name, const
     program_shut(p->program);
 }
 
-static void relay_6_a_service_through_a_relay(void **state)
+static void relay_2_a_service_through_a_relay(void **state)
 {
     (void)state;
     struct world *w = relayed_world(22, 1);
@@ -630,6 +630,26 @@ static void relay_6_a_service_through_a_relay(void **state)
         assert_came(&anna[i], "hear, hear", true);
         assert_string_equal(anna[i].route, "relay:sara");
     }
+    part(w);
+}
+
+/* However many a share would serve: of one caller there are only so many. */
+static void s22_no_more_streams_than_one_peer_may_have(void **state)
+{
+    (void)state;
+    struct world *w = relayed_world(29, 1);
+    struct party anna[CONNECTS_PER_PEER_MAX + 1];
+    share_stream(w, RESOURCE_TCP, "echo", "tcp:localhost:7", true);
+    for (int i = 0; i < CONNECTS_PER_PEER_MAX; i++) {
+        connect_as(w, &anna[i], ANNA, call_for("hugo:echo", 2000));
+        until_connected(w, &anna[i]);
+        if (!anna[i].connected)
+            fail_msg("%d: %s: %s", i, anna[i].code, anna[i].text);
+    }
+    connect_as(w, &anna[CONNECTS_PER_PEER_MAX], ANNA, call_for("hugo:echo", 0));
+    assert_error(w, &anna[CONNECTS_PER_PEER_MAX], "full", "");
+    for (int i = 0; i < CONNECTS_PER_PEER_MAX; i++)
+        program_leave(anna[i].program);
     part(w);
 }
 
@@ -654,7 +674,7 @@ static void relay_7_a_service_moves_too(void **state)
 }
 
 /* What is not offered at the relay cannot be had through it, also not by a stream that was joined directly. */
-static void s26_a_share_that_is_not_offered_at_the_relay(void **state)
+static void s10_a_share_that_is_not_offered_at_the_relay(void **state)
 {
     (void)state;
     struct world *w = relayed_world(24, 1);
@@ -675,7 +695,7 @@ static void s26_a_share_that_is_not_offered_at_the_relay(void **state)
     part(w);
 }
 
-static void relay_5_a_command_that_failed_has_not_ended(void **state)
+static void relay_2_a_command_that_failed_has_not_ended(void **state)
 {
     (void)state;
     struct world *w = relayed_world(25, 1);
@@ -694,7 +714,7 @@ static void relay_5_a_command_that_failed_has_not_ended(void **state)
     part(w);
 }
 
-static void s31_a_share_is_withdrawn_in_use(void **state)
+static void relay_7_a_share_is_withdrawn_in_use(void **state)
 {
     (void)state;
     struct world *w = relayed_world(26, 1);
@@ -721,25 +741,26 @@ int main(void)
         TEST(relay_7_falls_back_to_the_relay),
         TEST(relay_7_there_and_back_in_the_middle),
         TEST(p38_much_while_everything_changes),
-        TEST(s8_the_relay_is_killed_and_restarted),
-        TEST(s8_the_relay_never_comes_back),
-        TEST(s46_of_two_relays_one_drains),
-        TEST(s46_of_two_relays_one_is_killed),
-        TEST(p42_the_callees_node_is_killed),
-        TEST(p42_the_callees_node_is_restarted),
-        TEST(p42_the_callers_node_is_killed),
-        TEST(p42_the_calling_program_goes),
-        TEST(p42_the_listening_program_goes),
+        TEST(p38_the_relay_is_killed_and_restarted),
+        TEST(p38_the_relay_never_comes_back),
+        TEST(relay_7_of_two_relays_one_drains),
+        TEST(p38_of_two_relays_one_is_killed),
+        TEST(p38_the_callees_node_is_killed),
+        TEST(p38_the_callees_node_is_restarted),
+        TEST(p38_the_callers_node_is_killed),
+        TEST(relay_7_the_calling_program_goes),
+        TEST(relay_7_the_listening_program_goes),
         TEST(pipe_the_listener_ends_its_stream),
         TEST(relay_7_an_end_that_was_not_heard_is_told),
-        TEST(s26_another_peer_does_not_get_it),
+        TEST(p42_another_peer_does_not_get_it),
         TEST(s26_asked_for_again_and_again_in_vain),
-        TEST(s26_what_was_allowed_may_not_be_any_more),
-        TEST(relay_6_a_service_through_a_relay),
+        TEST(relay_7_what_was_allowed_may_not_be_any_more),
+        TEST(relay_2_a_service_through_a_relay),
+        TEST(s22_no_more_streams_than_one_peer_may_have),
         TEST(relay_7_a_service_moves_too),
-        TEST(s26_a_share_that_is_not_offered_at_the_relay),
-        TEST(relay_5_a_command_that_failed_has_not_ended),
-        TEST(s31_a_share_is_withdrawn_in_use),
+        TEST(s10_a_share_that_is_not_offered_at_the_relay),
+        TEST(relay_2_a_command_that_failed_has_not_ended),
+        TEST(relay_7_a_share_is_withdrawn_in_use),
     };
     return cmocka_run_group_tests_name("relay streams", tests, NULL, NULL);
 }

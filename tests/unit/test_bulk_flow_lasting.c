@@ -29,6 +29,7 @@ struct trial {
     struct duo duo; /* first: hooks get its address */
     struct proxy proxy;
     bool proxied, over, unheard; /* unheard: the caller did not hear that the callee has ended */
+    int64_t corrupt;             /* this byte of those is altered; 0: none */
     int64_t cut;                 /* of the present connections, after so many bytes from who dials */
     int64_t (*next_cut)(struct trial *x);
     unsigned lives;
@@ -39,7 +40,7 @@ static void through_proxy(struct trial *x, struct addr *addr)
 {
     assert_false(x->proxied);
     x->proxy.cut_at = x->cut;
-    x->proxy.corrupt_at = -1;
+    x->proxy.corrupt_at = x->corrupt > 0 ? x->corrupt : -1;
     proxy_start(&x->proxy, addr);
     x->proxied = true;
     *addr = x->proxy.addr;
@@ -75,7 +76,7 @@ static void on_done(struct duo *duo)
         duo_again(duo);
         return;
     }
-    if (callee->parked)
+    if (callee->parked && !x->corrupt)
         fail_msg("%s", "the caller ended, and the callee waits for it");
     x->unheard = caller->parked && callee->fault.code == 0;
     x->over = true;
@@ -266,6 +267,35 @@ static void relay_7_a_slow_reader_is_cut_at_random(void **state)
     (void)state;
     cut_at_random(false, 600, 5 << 20, 1 << 20);
     cut_at_random(true, 600, 1 << 20, 5 << 20);
+}
+
+/* Who finds it ends the stream for good, and the other will be told when it comes again; what was given is right so far. */
+static void altered(bool caller_listens)
+{
+    struct trial *x = trial_new(caller_listens, -1, never);
+    struct end *finder = &x->duo.end[caller_listens ? CALLER : CALLEE], *other = &x->duo.end[caller_listens ? CALLEE : CALLER];
+    struct load feed, drain;
+    x->corrupt = 700000;
+    duo_start(&x->duo);
+    load_feed(&feed, &other->feed, 1 << 20, 65536);
+    load_drain(&drain, &finder->drain, 65536);
+    pair_until(&x->duo.pair, is_over);
+    assert_fault(finder, ERR_VERIFY);
+    assert_false(finder->d.parked);
+    if (other->d.parked)
+        bulk_duplex_drop(other->bulk, &other->d.stream);
+    load_join(&feed);
+    load_join(&drain);
+    assert_false(drain.wrong);
+    assert_true(drain.done > 0 && drain.done < 700000);
+    trial_free(x);
+}
+
+static void p42_what_is_altered_on_the_way_is_never_given(void **state)
+{
+    (void)state;
+    altered(true);
+    altered(false);
 }
 
 /* ---- on purpose */
@@ -658,6 +688,7 @@ int main(void)
         cmocka_unit_test(relay_7_a_stream_is_cut_after_any_byte_from_the_caller),
         cmocka_unit_test(relay_7_much_is_cut_at_random),
         cmocka_unit_test(relay_7_a_slow_reader_is_cut_at_random),
+        cmocka_unit_test(p42_what_is_altered_on_the_way_is_never_given),
         TEST(relay_7_nothing_is_cut),
         TEST(relay_7_one_byte_at_a_time),
         TEST(relay_7_nothing_at_all),
