@@ -107,8 +107,8 @@ static void *dialling(void *arg)
     return NULL;
 }
 
-/* Dials the streams 0 to n - 1 to where `d` says: its addresses and, through a relay, its way. Which address answers is found by
- * the first; the others take that, all at once, for each costs several round trips. */
+/* Dials the streams 0 to n - 1 to where `d` says: its addresses and, through a relay, its way. Which address answers is found
+ * by the first; the others take that, all at once, for each costs several round trips. */
 static bool dial_streams(struct transfer *t, struct dial d, unsigned n)
 {
     struct dialling w[STREAMS_MAX];

@@ -348,7 +348,7 @@ struct core {
     struct share *shares;
     size_t share_count;
     struct opened *opened; /* what is behind byte streams to them (resources.c) */
-    struct serve *serves; /* FETCHes and LISTs of peers in work */
+    struct serve *serves;  /* FETCHes and LISTs of peers in work */
     struct get *gets;
     uint32_t jobs;      /* handed to the port and not back yet */
     uint32_t transfers; /* receives and sends that have not ended */

@@ -1,8 +1,8 @@
 /* The `files` pipe: what a node shares, who may see it, and the requests of others for it.
  *
  * A peer names shares and paths below them, never paths of this machine. A share that a peer may not see is answered just as
- * one that does not exist; so is one that is not offered at the relay by which it is asked for. Disk is touched by jobs and transfers only. Every request in work is a `struct serve`, counted
- * against its peer. */
+ * one that does not exist; so is one that is not offered at the relay by which it is asked for. Disk is touched by jobs and
+ * transfers only. Every request in work is a `struct serve`, counted against its peer. */
 #include "session.h"
 
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* The table of pipes that programs of this node have bound, who may use them, and how a pipe is named.
  *
- * A pipe is bound for as long as its reader, a pipe-listen call, lasts; one that is a share, for as long as that. Services (`files`, `pipes`) are bound without a reader
- * and are not in the table: nobody sends messages into them.
+ * A pipe is bound for as long as its reader, a pipe-listen call, lasts; one that is a share, for as long as that. Services
+ * (`files`, `pipes`) are bound without a reader and are not in the table: nobody sends messages into them.
  *
  * Invariants: (1) the table is in order of name, an owned pipe before a shared one of that name; (2) what is in the table is
  * bound in the binding protocol too, and the other way round but for services; (3) a pipe has one reader, or is a share. */

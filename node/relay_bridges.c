@@ -2,11 +2,11 @@
  * account. See relay_internal.h and struct bridge (transfer.h).
  *
  * A bridge counts against the client that asked for it, and its bytes are on the account of the session's holder: that is who
- * has a reservation. It lives while both links do, also when the session has been hung up meanwhile: a transfer whose streams are
- * up goes on by itself.
+ * has a reservation. It lives while both links do, also when the session has been hung up meanwhile: a transfer whose streams
+ * are up goes on by itself.
  *
- * Invariants: (1) only done() frees a bridge, or the end of the relay, when the port has given back all or never will; (2) both
- * clients outlive it; (3) a line of it is NULL, or not lost. */
+ * Invariants: (1) only done() frees a bridge, or the end of the relay, when the port has given back all or never will; (2)
+ * both clients outlive it; (3) a line of it is NULL, or not lost. */
 #include "relay_internal.h"
 
 #include <stdlib.h>

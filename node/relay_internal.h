@@ -2,8 +2,8 @@
  * relay_offers.c (handles), relay_sessions.c (sessions), relay_turns.c (NEXTs that wait, and who is told what by them), and
  * relay_bridges.c. Nothing else includes this.
  *
- * A client is a peer; a line is one of its links; a session has two ends, each at a line. A client's record lasts for as long as
- * it has a line, a reservation, or a bridge on its account. */
+ * A client is a peer; a line is one of its links; a session has two ends, each at a line. A client's record lasts for as long
+ * as it has a line, a reservation, or a bridge on its account. */
 #ifndef WEFT_NODE_RELAY_INTERNAL_H
 #define WEFT_NODE_RELAY_INTERNAL_H
 

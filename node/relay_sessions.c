@@ -1,11 +1,12 @@
 /* Sessions of a relay: from USE to the end. See relay_internal.h; what is sent when is relay_turns.c's.
  *
- * Credit: `granted` is what an end takes in all, by its own word. What the other end is told (relay_allowance) is that, but never
- * more than RELAY_WINDOW beyond what has been passed on, so that whatever an end grants, no more than RELAY_WINDOW waits here.
+ * Credit: `granted` is what an end takes in all, by its own word. What the other end is told (relay_allowance) is that, but
+ * never more than RELAY_WINDOW beyond what has been passed on, so that whatever an end grants, no more than RELAY_WINDOW waits
+ * here.
  *
- * Invariants: (1) an end's line is one of its client's, until the end leaves; (2) a session without ends is gone; (3) `request`
- * is answered once: it is 0 from then on; (4) a client's `sessions` counts the ends that have not left; (5) an end that is
- * closing is told so after what waits for it, and nothing else is put behind that. */
+ * Invariants: (1) an end's line is one of its client's, until the end leaves; (2) a session without ends is gone; (3)
+ * `request` is answered once: it is 0 from then on; (4) a client's `sessions` counts the ends that have not left; (5) an end
+ * that is closing is told so after what waits for it, and nothing else is put behind that. */
 #include "relay_internal.h"
 
 #include <stdio.h>

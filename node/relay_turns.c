@@ -1,11 +1,11 @@
 /* Whose turn it is: the NEXTs of a relay's clients wait here, and are answered with parts of sessions. See relay_internal.h.
  *
- * A part for a client is the answer to one of its NEXTs, and each part from it comes in a NEXT, which then waits as well. So there
- * is always one to answer to whoever speaks, and who asks for nothing is told nothing.
+ * A part for a client is the answer to one of its NEXTs, and each part from it comes in a NEXT, which then waits as well. So
+ * there is always one to answer to whoever speaks, and who asks for nothing is told nothing.
  *
- * Invariants: (1) at most RELAY_NEXTS_MAX wait, of more the oldest is answered with nothing; (2) an end is in its line's turn when
- * there is something to tell it, once; (3) each turn of an end is one part, then it is the next one's; (4) a part is taken from
- * the session when the link has taken it. */
+ * Invariants: (1) at most RELAY_NEXTS_MAX wait, of more the oldest is answered with nothing; (2) an end is in its line's turn
+ * when there is something to tell it, once; (3) each turn of an end is one part, then it is the next one's; (4) a part is
+ * taken from the session when the link has taken it. */
 #include "relay_internal.h"
 
 #include <string.h>

@@ -1,7 +1,7 @@
 /* Offers: what a relay is told of the shares that name it, so that it can show them and let them be used.
  *
- * The list is in the order of the shares, by name, and is compared with them whenever they change. A withdrawn offer stays until
- * the relay has heard of it. Each OFFER is a request of its own; a few are out at once. */
+ * The list is in the order of the shares, by name, and is compared with them whenever they change. A withdrawn offer stays
+ * until the relay has heard of it. Each OFFER is a request of its own; a few are out at once. */
 #include "reservation_internal.h"
 
 #include <stdlib.h>

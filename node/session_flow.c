@@ -73,7 +73,8 @@ static int seal(struct session *s, uint8_t more, const uint8_t *bytes, size_t n)
     return 0;
 }
 
-/* A message of which a part is sealed and a part cannot be is the end of the session: the other side would wait for the rest. */
+/* A message of which a part is sealed and a part cannot be is the end of the session: the other side would wait for the rest.
+ * */
 int session_queue(struct session *s, const void *bytes, size_t n)
 {
     const uint8_t *at = bytes;

@@ -90,8 +90,8 @@ struct send {
 
 /* A duplex that lasts keeps what the other side has not confirmed, and does not end with its streams: when they are lost (or
  * cancelled with ERR_CHANGED, to move it) done() says `parked`, and the port keeps the descriptors and what it kept under the
- * name `stream`. Another duplex of that name with `again` set takes them up: both sides say what they have, and go on from there,
- * so that no byte is lost or doubled. duplex_drop ends what is parked. */
+ * name `stream`. Another duplex of that name with `again` set takes them up: both sides say what they have, and go on from
+ * there, so that no byte is lost or doubled. duplex_drop ends what is parked. */
 struct duplex {
     struct node_id peer;
     struct tag stream;

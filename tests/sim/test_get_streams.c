@@ -1,4 +1,5 @@
-/* Gets of shares that are byte streams, through a relay: what they are is found out without a bridge, to which none would come. */
+/* Gets of shares that are byte streams, through a relay: what they are is found out without a bridge, to which none would
+ * come. */
 #include "relay_internal.h"
 #include "relayed_world.h"
 

@@ -1,5 +1,5 @@
-/* Hostile clients of a relay in the simulated world. Anna is the relay; bob offers a folder there, and carl, who cannot reach him
- * otherwise, uses it: that must go on, whatever mallory, whom anna trusts, and eve, a stranger, say to her. */
+/* Hostile clients of a relay in the simulated world. Anna is the relay; bob offers a folder there, and carl, who cannot reach
+ * him otherwise, uses it: that must go on, whatever mallory, whom anna trusts, and eve, a stranger, say to her. */
 #include "hostile.h"
 #include "relay_internal.h"
 

@@ -1,5 +1,5 @@
-/* Shares that are no files, in the simulated world: what may be shared and what is said of it, that each is a pipe of its node's
- * and of no program, who may use it, and that streams end with what they are streams of. */
+/* Shares that are no files, in the simulated world: what may be shared and what is said of it, that each is a pipe of its
+ * node's and of no program, who may use it, and that streams end with what they are streams of. */
 #include "locator.h"
 #include "resources.h"
 #include "world.h"

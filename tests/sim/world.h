@@ -63,8 +63,8 @@ void world_rate(struct world *w, uint64_t bytes_per_s);
 /* Delivers a datagram of any bytes to a node. */
 void world_inject(struct world *w, size_t node, const void *bytes, size_t n);
 
-/* Every message on a link, as it is sent, passes the tap, which may change its bytes (in place, up to n + MSG_BYTES_MAX of them),
- * let it arrive not at all, or several times. NULL: none. */
+/* Every message on a link, as it is sent, passes the tap, which may change its bytes (in place, up to n + MSG_BYTES_MAX of
+ * them), let it arrive not at all, or several times. NULL: none. */
 struct world_message {
     size_t from, to;
     uint8_t *bytes;

@@ -1,7 +1,7 @@
 /* A core that is a relay, behind a port of the test's; its clients are played by the test.
  *
- * Time is virtual. What the relay says to a client is kept until it is heard; only what belongs to the relay, and ERROR and BYE,
- * not what links say of themselves. Clients keep their links alive by themselves. */
+ * Time is virtual. What the relay says to a client is kept until it is heard; only what belongs to the relay, and ERROR and
+ * BYE, not what links say of themselves. Clients keep their links alive by themselves. */
 #ifndef WEFT_TESTS_UNIT_RELAY_NODE_H
 #define WEFT_TESTS_UNIT_RELAY_NODE_H
 

@@ -1,5 +1,5 @@
-/* What flows in a relayed session: messages, their pieces and credit, and what a relay can do to them. How sessions begin, and the
- * NEXTs that they travel in: test_session_begin.c. All of it between nodes: tests/sim/test_hostile_relays.c. */
+/* What flows in a relayed session: messages, their pieces and credit, and what a relay can do to them. How sessions begin, and
+ * the NEXTs that they travel in: test_session_begin.c. All of it between nodes: tests/sim/test_hostile_relays.c. */
 #include "session_ends.h"
 
 #include <setjmp.h>
