@@ -134,7 +134,7 @@ static int port_dial(void *self, link_no link, const struct node_id *peer, const
     if (i == LINKS_OF_CLIENT)
         return ERR_FULL;
     void *socket = socket_open(c->load->context, ZMQ_DEALER);
-    int fd;
+    int fd = -1;
     size_t size = sizeof fd;
     if (!socket || socket_keys(socket, &c->identity, peer) != 0 || zmq_connect(socket, endpoint) != 0 ||
         zmq_getsockopt(socket, ZMQ_FD, &fd, &size) != 0)
