@@ -7,7 +7,7 @@
 #include "escape.h"
 #include "exits.h"
 #include "json.h"
-#include "names.h"
+#include "namelist.h"
 #include "pipe_verb.h"
 #include "sink.h"
 #include "units.h"
@@ -257,13 +257,13 @@ int cli_verb_pipe_listen(struct cli *cli)
     int status = read_options(cli, &options);
     if (status)
         return status;
-    char **allowed = names_new(&cli->args, "to");
+    char **allowed = namelist_new(&cli->args, "to");
     if (!allowed)
         return cli_fail(cli, ERR_USAGE, "--to needs the names of peers, with commas between them");
     options.allow = (const char *const *)allowed;
     l.pipe = weft_pipe_listen(cli->home, args_word(&cli->args, 0), &options, &l.error);
     status = l.pipe ? run(&l, &options) : pipe_verb_fail(cli, "", &l.error);
     weft_pipe_close(l.pipe);
-    names_free(allowed);
+    namelist_free(allowed);
     return status;
 }

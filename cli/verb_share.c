@@ -7,7 +7,7 @@
 #include "exits.h"
 #include "json.h"
 #include "log.h"
-#include "names.h"
+#include "namelist.h"
 #include "show.h"
 #include "utf8.h"
 #include "verbs.h"
@@ -124,13 +124,13 @@ static void show(struct cli *cli, const struct weft_row *row)
 /* Adds every name of an option that holds a list. */
 static int set_names(struct cli *cli, struct weft_row *request, const char *option)
 {
-    char **names = names_new(&cli->args, option);
+    char **names = namelist_new(&cli->args, option);
 
     if (!names)
         return cli_fail(cli, ERR_USAGE, "--%s needs the names of peers, with commas between them", option);
     for (char **name = names; *name; name++)
         weft_row_set_text(request, option, *name);
-    names_free(names);
+    namelist_free(names);
     return EXITS_DONE;
 }
 

@@ -1,5 +1,5 @@
-/* See names.h. */
-#include "names.h"
+/* See namelist.h. */
+#include "namelist.h"
 
 #include "cli.h"
 
@@ -16,7 +16,7 @@ static size_t count_names(const char *const *lists)
     return n;
 }
 
-char **names_new(const struct args *args, const char *option)
+char **namelist_new(const struct args *args, const char *option)
 {
     const char **lists = args_values(args, option);
     char **names = cli_need(calloc(count_names(lists) + 1, sizeof *names));
@@ -32,11 +32,11 @@ char **names_new(const struct args *args, const char *option)
     free(lists);
     if (good)
         return names;
-    names_free(names);
+    namelist_free(names);
     return NULL;
 }
 
-void names_free(char **names)
+void namelist_free(char **names)
 {
     for (char **name = names; name && *name; name++)
         free(*name);

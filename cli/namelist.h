@@ -1,12 +1,12 @@
 /* Options that hold names with commas between, such as --to and --via. */
-#ifndef WEFT_CLI_NAMES_H
-#define WEFT_CLI_NAMES_H
+#ifndef WEFT_CLI_NAMELIST_H
+#define WEFT_CLI_NAMELIST_H
 
 #include "args.h"
 
 /* The option may be given more than once. Gives all its names, NULL-terminated; NULL when one is empty. Memory that runs out
  * ends the program. */
-char **names_new(const struct args *args, const char *option);
-void names_free(char **names);
+char **namelist_new(const struct args *args, const char *option);
+void namelist_free(char **names);
 
 #endif
