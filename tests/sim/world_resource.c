@@ -21,8 +21,7 @@ static void queue_copy(struct sim_queue *q, const uint8_t *bytes, size_t n)
 {
     q->bytes = realloc(q->bytes, q->n + n + 1);
     assert(q->bytes);
-    if (n > 0)
-        memcpy(q->bytes + q->n, bytes, n);
+    memcpy(q->bytes + q->n, bytes, n);
     q->n += n;
 }
 
@@ -31,7 +30,8 @@ void resource_serve(struct resource *r)
     struct program *p = resource_program(r);
     if (r->kind != RESOURCE_TCP)
         return;
-    queue_copy(&p->out, p->in.bytes + p->in.at, p->in.n - p->in.at);
+    if (p->in.at < p->in.n)
+        queue_copy(&p->out, p->in.bytes + p->in.at, p->in.n - p->in.at);
     p->in.at = p->in.n;
     p->out.ended = p->in.ended;
 }
