@@ -249,6 +249,12 @@ static void avoid_last(struct reach *r)
         }
 }
 
+/* Then it was asked itself; that it is dialled all the same is for a better way. */
+static bool owner_linked(const struct reach *r)
+{
+    return (r->connected ? r->owner->connected : r->owner->up) > 0;
+}
+
 /* Nobody can say where the pipe is bound. But its owner may be behind a relay: it has what is bound there by its own word. */
 static bool bound_by_record(struct reach *r)
 {
@@ -277,7 +283,7 @@ static void bound(void *arg, const struct binding_result *result)
         next_holder(r);
         return;
     }
-    if (result->err && r->owner && r->owner->dialling)
+    if (result->err && r->owner && r->owner->dialling && !owner_linked(r))
         return; /* nobody else knows; the owner itself may, once it is linked */
     if (result->err) {
         reach_failed(r, result->err);
@@ -301,8 +307,7 @@ static void reach_begin(struct reach *r)
     r->begun = true;
     r->deadline = core_now(core) + REACH_DEADLINE;
     core_timer(core, &r->timer, REACH_DEADLINE);
-    bool linked = r->owner && (r->connected ? r->owner->connected : r->owner->up) > 0;
-    bool dialling = r->owner && !linked && links_dial(core, r->owner);
+    bool dialling = r->owner && !owner_linked(r) && links_dial(core, r->owner);
     int err = ask_for_pipe(r);
     if (err && !dialling)
         reach_failed(r, err);

@@ -248,6 +248,20 @@ static void a_relay_that_knows_no_such_share_says_so_and_soon(void **state)
     world_free(w);
 }
 
+/* Bob's own word, whether or not a direct way to him is being looked for just then. */
+static void a_pipe_that_nobody_has_is_not_found_over_a_relay(void **state)
+{
+    (void)state;
+    struct world *w = relay_world(12, 1);
+    for (int i = 0; i < 12; i++) {
+        assert_true(world_call(w, ANNA, request("ping", "peer", "bob"))->done);
+        const struct answer *a = world_call(w, ANNA, request("pipe-resolve", "pipe", "bob:nobody"));
+        assert_string_equal(a->code, "not-found");
+        world_run(w, world_now(w) + 130 * MILLISECOND);
+    }
+    world_free(w);
+}
+
 static void s20_over_a_relay_nothing_is_said_for_others(void **state)
 {
     (void)state;
@@ -564,6 +578,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(who_is_near_is_reached_directly),
         cmocka_unit_test(each_share_has_a_session_of_its_own),
         cmocka_unit_test(relay_7_sessions_that_rest_make_room),
+        cmocka_unit_test(a_pipe_that_nobody_has_is_not_found_over_a_relay),
         cmocka_unit_test(a_relay_that_knows_no_such_share_says_so_and_soon),
         cmocka_unit_test(s20_over_a_relay_nothing_is_said_for_others),
         cmocka_unit_test(company_is_not_kept_over_relays_nor_is_a_session_company),
