@@ -4,8 +4,9 @@
 
 #include "addr.h"
 #include "cli.h"
+#include "limits.h"
 
-#define FORWARD_STREAMS_MAX 32 /* at once: as many as a node has; further ones wait to be accepted */
+#define FORWARD_STREAMS_MAX CONNECTS_PER_PEER_MAX /* at once: further ones wait to be accepted */
 
 struct forward {
     const char *pipe;

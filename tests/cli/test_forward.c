@@ -2,6 +2,7 @@
  * a libweft without a node is the other end, and sends back what it gets, in capitals. */
 #include "err.h"
 #include "fake_weft.h"
+#include "limits.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -19,7 +20,7 @@
 #include <cmocka.h>
 
 #define PATIENCE_MS 20000
-#define MOST 32 /* streams at once */
+#define MOST CONNECTS_PER_PEER_MAX /* streams at once: of more the node would refuse some */
 #define MANY 40
 
 struct scene {
