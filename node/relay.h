@@ -33,6 +33,8 @@ void relay_start(struct core *core); /* binds the `relay` pipe */
 
 void relay_on_request(struct link *link, const struct msg *m); /* RESERVE, OFFER, HANDLES, USE, NEXT, BRIDGE */
 void relay_link_lost(struct core *core, struct link *link);
+/* The peer is trusted from now on, or no longer; then its reservation ends, at once. */
+void relay_trust(struct core *core, const struct peer *peer);
 /* Clients are told that it stops, and nothing new is begun; when all sessions and bridges are gone, or RELAY_DRAIN is over,
  * all links of the node are closed. */
 void relay_drain(struct core *core);

@@ -198,6 +198,13 @@ static void reservation_end(struct relay_client *c, const char *why)
     relay_client_settle(c);
 }
 
+void relay_trust(struct core *core, const struct peer *peer)
+{
+    struct relay_client *c = core->relay ? relay_client_find(core->relay, &peer->id) : NULL;
+    if (c && c->until && !peer->trusted)
+        reservation_end(c, "was for a peer that is trusted no more");
+}
+
 static int may_reserve(const struct relay_client *c, struct fault *fault)
 {
     const struct relay *relay = c->relay;

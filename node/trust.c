@@ -4,6 +4,7 @@
  * together, so that reconnecting under other keys buys no more guesses; a right one is never turned away for the wrong ones. */
 #include "core_internal.h"
 #include "pipes.h"
+#include "relay.h"
 #include "ticket.h"
 
 #include <sodium.h>
@@ -36,6 +37,7 @@ void trust_set(struct core *core, struct peer *peer, bool trusted)
     struct row *row = peer_row_of(core, "trust", peer);
     core_event(core, row);
     spread_trust(core, peer);
+    relay_trust(core, peer);
     links_consider(core);
 }
 

@@ -108,6 +108,21 @@ static void relay_7_a_reservation_is_renewed_for_as_long_as_it_is_wanted(void **
     world_free(w);
 }
 
+static void relay_7_a_relay_that_trusts_its_client_no_more_lets_it_go_at_once(void **state)
+{
+    (void)state;
+    struct world *w = relayed_world(5, 1);
+    assert_true(ping(w)->done);
+    assert_int_equal(sessions_at(w, HUGO), 1);
+    assert_true(world_call(w, SARA, row_for("untrust", "peer", "hugo"))->done);
+    run(w, SECOND);
+    assert_int_equal(reserved_at(w, SARA), 0);
+    assert_int_equal(handles_at(w, SARA), 0);
+    assert_int_equal(sessions_at(w, HUGO), 0);
+    assert_false(ping(w)->done);
+    world_free(w);
+}
+
 /* Not trusted, it is refused: asked again ever more rarely, and had once it may be. */
 static void s26_a_refused_reservation_is_not_asked_for_without_pause(void **state)
 {
@@ -239,6 +254,7 @@ int main(void)
         cmocka_unit_test(relay_7_a_share_that_is_dropped_is_withdrawn),
         cmocka_unit_test(relay_7_many_shares_are_all_offered_and_again_after_a_restart),
         cmocka_unit_test(relay_7_a_reservation_is_renewed_for_as_long_as_it_is_wanted),
+        cmocka_unit_test(relay_7_a_relay_that_trusts_its_client_no_more_lets_it_go_at_once),
         cmocka_unit_test(s26_a_refused_reservation_is_not_asked_for_without_pause),
         cmocka_unit_test(relay_7_a_relay_that_was_cut_off_is_used_again),
         cmocka_unit_test(relay_7_when_a_relay_stops_the_other_one_serves),

@@ -119,7 +119,15 @@ static void who_is_not_trusted_any_more_serves_nobody(void **state)
     size_t bob = node_join(n, "bob", true), anna = node_join(n, "anna", true);
     node_reserve_ok(n, bob);
     node_offer_ok(n, bob, "pictures", true);
+    uint64_t session = node_session(n, anna, bob, "pictures");
     node_peer(n, bob)->trusted = false;
+    relay_trust(node_core(n), node_peer(n, bob));
+    assert_int_equal(node_relay(n)->reservations, 0);
+    assert_int_equal(node_relay(n)->offers, 0);
+    node_next(n, anna);
+    const struct relay_part *part = node_part(n, anna, PART_CLOSE);
+    assert_int_equal(part->session, session);
+    assert_int_equal(part->code, ERR_STATE);
     node_use(n, anna, bob, "pictures");
     node_refused(n, anna, ERR_NOT_FOUND);
     node_offer(n, bob, "more", true);
