@@ -3,8 +3,8 @@
  * Its own endpoints are dialled one after the other. Sessions through the relays that it names are begun RELAY_AFTER later, so
  * that who is near is won directly, and nobody waits long for a relay. A connection that cannot be made is silent; a session is
  * refused aloud: when all relays have said no, the peer's own endpoints get no more than RELAYS_SAID_NO in all. A relay that
- * does not know the handle may know the node's own: that is tried when none is left that could know the first. One where we
- * have all the sessions that we may have is tried again without one that rests.
+ * does not know the handle may know the node's own: that is tried when none is left that could know the first. Where there are
+ * as many sessions as there may be, one of ours that rests is ended, and room is waited for a moment.
  *
  * Invariants: (1) a race ends once, by a winner, by its last runner's end or by its deadline, and drops all other runners;
  * (2) it ends in a turn of its own or of its winner's. */
@@ -19,7 +19,8 @@
 #define RELAY_STAGGER (100 * MILLISECOND)
 #define RELAYS_SAID_NO SECOND
 #define RESTING (500 * MILLISECOND)  /* a session that has been idle for so long can make room */
-#define ROOM_WAIT (20 * MILLISECOND) /* for it to have ended */
+#define ROOM_WAIT (50 * MILLISECOND) /* for it to have ended at both ends, or for another one to */
+#define ROOM_DEADLINE SECOND
 
 /* A race's ways round. */
 struct relays {
@@ -27,8 +28,9 @@ struct relays {
     size_t count, dialled, open;
     struct tag handle;
     bool or_node; /* the node's own handle is to be tried besides */
-    bool crowded; /* room is to be made */
-    bool again;   /* it was */
+    bool crowded;     /* room is to be made */
+    bool made;        /* it was */
+    uint64_t room_by; /* so long it is waited for; 0: it was not needed yet */
     struct timer timer;
     struct fault why; /* that said most */
 };
@@ -199,10 +201,8 @@ static void begin_session(struct race *race, const struct node_id *relay)
 
 static void start_over(struct race *race, uint64_t wait)
 {
-    struct relays *r = &race->relays;
-    r->why = (struct fault){.code = ERR_OK};
-    r->dialled = 0;
-    core_timer(race->core, &r->timer, wait);
+    race->relays.dialled = 0;
+    core_timer(race->core, &race->relays.timer, wait);
 }
 
 /* Ends a session at each relay that can do without. */
@@ -218,6 +218,13 @@ static bool make_room(struct race *race)
     return any;
 }
 
+static bool wants_room(struct relays *r, uint64_t now)
+{
+    if (r->room_by == 0)
+        r->room_by = now + ROOM_DEADLINE;
+    return now + ROOM_WAIT <= r->room_by;
+}
+
 /* All relays have said no to the handle. */
 static void relays_said_no(struct race *race)
 {
@@ -230,10 +237,9 @@ static void relays_said_no(struct race *race)
         start_over(race, 0);
         return;
     }
-    if (!r->again && r->why.code == ERR_FULL) {
-        r->again = r->crowded = true;
-        r->dialled = 0;
-        core_timer(core, &r->timer, 0);
+    if (r->why.code == ERR_FULL && wants_room(r, now)) {
+        r->crowded = true;
+        start_over(race, 0);
         return;
     }
     race->deadline = end < race->deadline ? end : race->deadline;
@@ -246,12 +252,8 @@ static void clear_out(struct race *race)
 {
     struct relays *r = &race->relays;
     r->crowded = false;
-    if (make_room(race)) {
-        start_over(race, ROOM_WAIT);
-    } else {
-        r->dialled = r->count;
-        relays_said_no(race);
-    }
+    r->made = r->made || make_room(race);
+    start_over(race, ROOM_WAIT);
 }
 
 /* Begins the next session, unless there is by now what it would be good for. */
@@ -268,6 +270,8 @@ static void relays_tick(void *arg)
         clear_out(race);
         return;
     }
+    if (r->dialled == 0)
+        r->why = (struct fault){.code = ERR_OK};
     begin_session(race, &r->id[r->dialled++]);
     if (r->dialled < r->count)
         core_timer(race->core, &r->timer, RELAY_STAGGER);
