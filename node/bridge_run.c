@@ -388,11 +388,11 @@ static void *run(void *arg)
             handle(bridges, &event[i]);
         if (bridges->retry != 0 && bridges->retry <= now)
             try_pipes_again(bridges);
-        released = release_waiting(bridges, now);
         run_queue(bridges, now);
         bridge_expire(bridges, now);
         if (now >= bridges->look_at)
             look(bridges, now);
+        released = release_waiting(bridges, now); /* also those that this turn made wait */
         bury(bridges);
     }
     bridge_drop_halves(bridges);
