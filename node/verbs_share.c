@@ -111,6 +111,8 @@ static int share_name(struct share_work *w, struct fault *fault)
         const char *last = strrchr(w->row.path, '/');
         snprintf(w->row.name, sizeof w->row.name, "%s", last && strlen(last) <= NAME_MAX_BYTES + 1 ? last + 1 : "");
     }
+    if (!w->row.name[0])
+        return fault_set(fault, ERR_USAGE, "the name of a share has 1 to %d bytes; give one with --as NAME", NAME_MAX_BYTES);
     if (!name_valid(w->row.name))
         return fault_set(fault, ERR_USAGE,
                          "'%s' cannot be the name of a share; give one with --as NAME (letters, digits, up to %d bytes)",

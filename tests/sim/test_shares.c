@@ -203,6 +203,7 @@ static void relay_2_each_kind_is_told_as_what_it_is(void **unused)
 static void what_makes_no_sense_is_refused(void **unused)
 {
     (void)unused;
+    char name[NAME_MAX_BYTES + 2];
     struct world *w = world_of(3);
     static const char *const bad[] = {"", "tcp:h", "http://u:p@h/", "cmd:a | b", "/etc/passwd", "ftp://h/"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
@@ -220,6 +221,8 @@ static void what_makes_no_sense_is_refused(void **unused)
     row_text(row, "name", "a");
     assert_refused(w, row, "usage", "");
     assert_refused(w, share("tcp:h:1", "a/b"), "usage", "cannot be the name");
+    snprintf(name, sizeof name, "%0*d", NAME_MAX_BYTES + 1, 1);
+    assert_refused(w, share("tcp:h:1", name), "usage", "has 1 to");
     assert_refused(w, share("tcp:h:1", "files"), "usage", "service");
     row = share("tcp:h:1", "a");
     row_text(row, "via", "nobody");
