@@ -27,7 +27,7 @@ struct relays {
     struct node_id id[RELAYS_PER_NODE_MAX];
     size_t count, dialled, open;
     struct tag handle;
-    bool or_node; /* the node's own handle is to be tried besides */
+    bool or_node;     /* the node's own handle is to be tried besides */
     bool crowded;     /* room is to be made */
     bool made;        /* it was */
     uint64_t room_by; /* so long it is waited for; 0: it was not needed yet */
