@@ -132,6 +132,7 @@ static void tell_progress(void *arg)
     const char *source = get_source_text(g, &n);
     struct row *row = g->call ? row_new("progress") : NULL;
     get_observe(g);
+    get_look(g);
     if (row) {
         row_text(row, "phase", phase_names[g->receive ? g->receive->progress.phase : TRANSFER_CONNECTING]);
         row_data(row, "name", source ? source : "", n);

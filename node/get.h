@@ -50,12 +50,13 @@ struct get {
     bool swapped;              /* the sender listens */
     bool joined;               /* the streams of this attempt are up */
     uint64_t joined_at;
-    bool moving;         /* this attempt was stopped for a better way */
-    bool settled;        /* no other way is tried any more: the better one did not do */
-    uint64_t fetch;      /* the latest FETCH's number */
-    bool fetch_out;      /* it is not answered yet */
-    struct fault remote; /* why the sender refused */
-    uint64_t moved;      /* in this attempt, as last seen */
+    uint64_t still_from, still_at; /* since when nothing has come over a connection that is lost, and how much had */
+    bool moving;                   /* this attempt was stopped for a better way */
+    bool settled;                  /* no other way is tried any more: the better one did not do */
+    uint64_t fetch;                /* the latest FETCH's number */
+    bool fetch_out;                /* it is not answered yet */
+    struct fault remote;           /* why the sender refused */
+    uint64_t moved;                /* in this attempt, as last seen */
     struct receive *receive;
 };
 
@@ -69,6 +70,8 @@ void get_source_over(struct get *g, const struct fault *fault);
 void get_is_stream(struct get *g);
 /* Takes notice of how far the attempt in hand is; at its last one, what it brought counts. */
 void get_observe(struct get *g);
+/* To be called now and then: are its streams dead without having said so? */
+void get_look(struct get *g);
 void get_add_up(struct get *g);
 void get_add_route(struct get *g, const char *route);
 void get_item_failed(struct receive *r, const char *path, const struct fault *fault);

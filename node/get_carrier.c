@@ -19,6 +19,7 @@
 #define GET_PATIENCE (20 * SECOND) /* for a carrier to come again */
 #define BARREN_MAX 40              /* attempts that moved nothing */
 #define SEEK_AGAIN (300 * MILLISECOND)
+#define STANDS_STILL (2 * SECOND)
 #define BRIDGE_STREAMS 3   /* of one bridge: what both ends encrypt on */
 #define NEARLY_OVER SECOND /* what an attempt would need to its end: it is not moved any more */
 
@@ -444,6 +445,19 @@ static void move(struct get *g)
     g->moving = true;
     cancel_fetch(g);
     g->core->port->receive_cancel(g->core->port->self, g->receive, ERR_CHANGED);
+}
+
+/* Whoever lost the last connection to a peer may have lost the streams beside it too, only that nobody says so for long. */
+void get_look(struct get *g)
+{
+    uint64_t now = core_now(g->core), moved = g->receive ? g->receive->progress.bytes_moved : 0;
+    bool in_doubt = g->receive && g->joined && !g->relayed && !g->moving && !link_direct(g->peer) && has_relays(g);
+    if (!in_doubt || g->still_from == 0 || moved != g->still_at) {
+        g->still_from = in_doubt ? now : 0;
+        g->still_at = moved;
+    } else if (now - g->still_from >= STANDS_STILL && is_wanted(g)) {
+        move(g);
+    }
 }
 
 void gets_upgrade(struct core *core, struct peer *peer)

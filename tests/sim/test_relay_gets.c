@@ -186,6 +186,26 @@ static void relay_7_falls_back_to_the_relay(void **state)
     world_free(w);
 }
 
+/* The streams say nothing for long, as over a cable that was pulled; but the links are known to be lost much sooner. */
+static void relay_7_does_not_wait_for_streams_that_died_in_silence(void **state)
+{
+    struct world *w = relayed_world(15, 1);
+    struct getter g;
+    (void)state;
+
+    world_cut(w, ANNA, HUGO, false);
+    world_firewall(w, HUGO, false);
+    run(w, 5 * SECOND);
+    start_get(&g, w, "hugo:docs");
+    until_moving(&g);
+    world_cuts_silently(w);
+    world_cut(w, ANNA, HUGO, true);
+    until_over(&g, 15 * SECOND);
+    assert_whole(&g, "direct, relay:sara");
+    assert_quiet(w);
+    world_free(w);
+}
+
 static void relay_7_there_and_back_and_there(void **state)
 {
     struct world *w = relayed_world(6, 1);
@@ -621,6 +641,7 @@ int main(void)
         cmocka_unit_test(directly_where_that_is_possible),
         cmocka_unit_test(relay_7_moves_to_a_connection),
         cmocka_unit_test(relay_7_falls_back_to_the_relay),
+        cmocka_unit_test(relay_7_does_not_wait_for_streams_that_died_in_silence),
         cmocka_unit_test(relay_7_there_and_back_and_there),
         cmocka_unit_test(relay_7_goes_back_where_only_messages_get_through),
         cmocka_unit_test(p38_a_relay_that_crashes_and_comes_back),

@@ -232,6 +232,11 @@ void world_cut(struct world *w, size_t a, size_t b, bool cut)
     }
 }
 
+void world_cuts_silently(struct world *w)
+{
+    w->silent_cuts = true;
+}
+
 bool world_is_cut(const struct world *w, size_t a, size_t b)
 {
     size_t bit = a * WORLD_NODES_MAX + b;

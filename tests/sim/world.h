@@ -54,6 +54,8 @@ bool world_run_until(struct world *w, bool (*check)(struct world *w, void *arg),
 
 /* Between two nodes, both ways: datagrams and links pass (default) or not. Links that are up break silently. */
 void world_cut(struct world *w, size_t a, size_t b, bool cut);
+/* From now on transfers over what is cut stand still, as over a cable that was pulled, instead of ending at once. */
+void world_cuts_silently(struct world *w);
 /* Nobody can dial this node (it can dial others). */
 void world_firewall(struct world *w, size_t node, bool closed);
 /* Part of all datagrams that are lost, in thousandths. */

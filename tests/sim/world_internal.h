@@ -101,6 +101,7 @@ struct world {
     struct sim_node *nodes[WORLD_NODES_MAX];
     size_t node_count;
     uint8_t *cut; /* WORLD_NODES_MAX squared bits */
+    bool silent_cuts;
     world_tapper *tap;
     void *tap_arg;
 };

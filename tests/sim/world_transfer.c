@@ -186,11 +186,16 @@ static void finish(struct sim_transfer *t)
 static void tick(void *data)
 {
     struct sim_transfer *rx = data, *tx = rx->other;
+    const struct world *w = rx->node->world;
     struct transfer_progress *p = &rx->r->progress;
     rx->pending = false;
     if (rx->r->fault.code) {
         lost(tx);
         is_done(rx);
+        return;
+    }
+    if (!way_is_open(rx) && tx && w->silent_cuts && world_is_cut(w, rx->node->number, tx->node->number)) {
+        later(rx, TICK, tick);
         return;
     }
     if (!way_is_open(rx)) {
