@@ -1,10 +1,9 @@
 /* What the files of the core share. Nothing outside the core includes this.
  *
  * The core is one struct, its parts a file each: links.c (their lives), ways.c (which one is taken), dial.c (making them),
- * upgrade.c (instead of those through relays), company.c (with whom unasked),
- * gossip.c (beacons and records), trust.c (tickets), files.c (the `files` pipe, server side), ask.c (requests of ours), reach.c
- * (from a peer's name to a link that its pipe is bound to), and the verbs (verbs.c, browse.c, get.c) that control clients
- * call. */
+ * upgrade.c (instead of those through relays), company.c (with whom unasked), gossip.c (beacons and records), trust.c
+ * (tickets), files.c (the `files` pipe, server side), ask.c (requests of ours), reach.c (from a peer's name to a link that its
+ * pipe is bound to), and the verbs (verbs.c, browse.c, get.c) that control clients call. */
 #ifndef WEFT_NODE_CORE_INTERNAL_H
 #define WEFT_NODE_CORE_INTERNAL_H
 
@@ -40,12 +39,13 @@ struct link {
     struct core *core;
     link_no no;
     struct state state;
-    struct peer *peer;       /* NULL until an inbound link has said HELLO */
-    struct race *race;       /* it takes part in, while dialling */
-    bool relayed;            /* carried by a session, not by a connection */
-    struct session *session; /* NULL: it has ended */
-    struct tag handle;       /* that it was opened for */
-    unsigned users;          /* transfers that go the same way: it is in use for as long */
+    struct peer *peer;              /* NULL until an inbound link has said HELLO */
+    struct race *race;              /* it takes part in, while dialling */
+    bool relayed;                   /* carried by a session, not by a connection */
+    struct session *session;        /* NULL: it has ended */
+    struct tag handle;              /* that it was opened for */
+    char share[NAME_MAX_BYTES + 1]; /* whose handle that is, when we opened it; "": the node's own */
+    unsigned users;                 /* transfers that go the same way: it is in use for as long */
     bool inbound;
     bool plain;               /* dialled for company, not for a pipe: dropped when it turns out to be a second one */
     struct endpoint endpoint; /* that was dialled; transport ANY when inbound */
@@ -65,17 +65,17 @@ struct link {
 
 /* ---- making links (dial.c) */
 
-/* Ends with a link that is up, or NULL: then `why` (else NULL) is what a relay said, of several the one that said most; without
- * code when none did. Never called from inside race_start. */
+/* Ends with a link that is up, or NULL: then `why` (else NULL) is what a relay said, of several the one that said most;
+ * without code when none did. Never called from inside race_start. */
 typedef void race_done(void *arg, struct link *link, const struct fault *why);
 
 /* Dials a peer's endpoints, best first, DIAL_STAGGER apart; the first to be up wins and the others are hung up. Sessions
  * through relays are begun a moment after its own endpoints were dialled. `plain`: for company. ERR_NOMEM. */
 int race_start(struct core *core, struct peer *peer, const struct endpoint *endpoints, size_t count, bool plain,
                race_done *done, void *arg);
-/* The handle to be used at endpoints that are relays (session.h), for the race with this arg; until then the node's own.
- * `or_node`: where no relay knows it, the node's own is tried after all. */
-void race_use(struct core *core, void *arg, const struct tag *handle, bool or_node);
+/* At endpoints that are relays (session.h), the race with this arg uses the handle of this share; until then the node's own
+ * (""). `or_node`: where no relay knows it, the node's own is tried after all. */
+void race_use(struct core *core, void *arg, const char *share, bool or_node);
 void race_cancel(struct core *core, void *arg);
 /* Ends the race for this peer that was begun with this `done`, without a winner. Was there one? */
 bool races_end(struct core *core, const struct peer *peer, race_done *done);

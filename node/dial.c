@@ -27,10 +27,11 @@ struct relays {
     struct node_id id[RELAYS_PER_NODE_MAX];
     size_t count, dialled, open;
     struct tag handle;
-    bool or_node;     /* the node's own handle is to be tried besides */
-    bool crowded;     /* room is to be made */
-    bool made;        /* it was */
-    uint64_t room_by; /* so long it is waited for; 0: it was not needed yet */
+    char share[NAME_MAX_BYTES + 1]; /* whose it is */
+    bool or_node;                   /* the node's own handle is to be tried besides */
+    bool crowded;                   /* room is to be made */
+    bool made;                      /* it was */
+    uint64_t room_by;               /* so long it is waited for; 0: it was not needed yet */
     struct timer timer;
     struct fault why; /* that said most */
 };
@@ -165,6 +166,12 @@ static void race_tick(void *arg)
 
 /* ---- relays */
 
+static void use_handle(struct race *race, const char *share)
+{
+    race->relays.handle = handle_of(&race->peer->id, share);
+    snprintf(race->relays.share, sizeof race->relays.share, "%s", share);
+}
+
 /* Does this reason tell more than that somebody cannot be reached? */
 static bool says_more(const struct fault *why)
 {
@@ -185,6 +192,7 @@ static void begin_session(struct race *race, const struct node_id *relay)
         return;
     link->relayed = true;
     link->handle = race->relays.handle;
+    memcpy(link->share, race->relays.share, sizeof link->share);
     endpoint_set_relay(&link->endpoint, relay);
     int err = session_open(link, relay, &link->handle);
     if (err) {
@@ -233,7 +241,7 @@ static void relays_said_no(struct race *race)
     uint64_t now = core_now(core), end = race->began + RELAYS_SAID_NO;
     if (r->or_node && r->why.code == ERR_NOT_FOUND) {
         r->or_node = false;
-        r->handle = handle_of(&race->peer->id, "");
+        use_handle(race, "");
         start_over(race, 0);
         return;
     }
@@ -279,11 +287,11 @@ static void relays_tick(void *arg)
         relays_said_no(race);
 }
 
-void race_use(struct core *core, void *arg, const struct tag *handle, bool or_node)
+void race_use(struct core *core, void *arg, const char *share, bool or_node)
 {
     for (struct race *race = core->races; race; race = race->next)
         if (race->arg == arg) {
-            race->relays.handle = *handle;
+            use_handle(race, share);
             race->relays.or_node = or_node;
         }
 }
@@ -349,7 +357,7 @@ int race_start(struct core *core, struct peer *peer, const struct endpoint *endp
     race->core = core;
     race->peer = peer;
     race_sort(race, endpoints, count);
-    race->relays.handle = handle_of(&peer->id, "");
+    use_handle(race, "");
     race->plain = plain;
     race->done = done;
     race->arg = arg;

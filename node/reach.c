@@ -174,10 +174,9 @@ static void raced(void *arg, struct link *link, const struct fault *why);
 static bool race_for(struct reach *r, const struct endpoint *usable, size_t n)
 {
     struct core *core = r->core;
-    struct tag handle = handle_for(r);
     if (n == 0 || race_start(core, r->peer, usable, n, false, raced, r) != 0)
         return false;
-    race_use(core, r, &handle, r->want.owned && r->want.name[0] && !r->is_share);
+    race_use(core, r, r->want.owned ? r->want.name : "", r->want.owned && r->want.name[0] && !r->is_share);
     r->racing = true;
     core_timer(core, &r->timer, link_of_holder(r) ? REACH_INBOUND_AFTER : r->deadline - core_now(core));
     return true;

@@ -335,16 +335,17 @@ void relayed_free(struct core *core)
 
 /* ---- telling */
 
-/* The share that a session to us was opened for; "" for the node, NULL when we do not know. */
+/* The share that a session was opened for; "" for the node, NULL when it is none of ours any more. */
 static const char *handle_name(const struct session *s)
 {
-    struct core *core = s->carrier->core;
-    const struct node_id *holder = s->inbound ? &core->config.identity->id : s->link ? &s->link->peer->id : NULL;
-    struct tag node = holder ? handle_of(holder, "") : s->handle;
-    if (holder && tag_equal(&node, &s->handle))
+    const struct core *core = s->carrier->core;
+    struct tag node = handle_of(&core->config.identity->id, "");
+    if (!s->inbound)
+        return s->link ? s->link->share : NULL;
+    if (tag_equal(&node, &s->handle))
         return "";
-    for (const struct share *share = s->inbound ? core->shares : NULL; share; share = share->next) {
-        struct tag tag = handle_of(holder, share->row.name);
+    for (const struct share *share = core->shares; share; share = share->next) {
+        struct tag tag = handle_of(&core->config.identity->id, share->row.name);
         if (tag_equal(&tag, &s->handle))
             return share->row.name;
     }

@@ -101,10 +101,15 @@ static void status_lists_reservations_and_sessions(void **state)
     assert_string_equal(row_get_text(row, "direction", ""), "in");
     assert_string_equal(row_get_text(row, "handle", "?"), "");
     assert_true(row_get_int(row, "bytes_in", 0) > 0);
+    assert_true(world_call(w, ANNA, row_for("ls", "target", "hugo:docs"))->done);
+    a = world_call(w, ANNA, row_for("status", NULL, NULL));
+    assert_int_equal(answer_count(a, "session"), 2);
+    assert_string_equal(row_get_text(answer_row(a, "session", 0), "handle", "?"), "docs");
+    assert_string_equal(row_get_text(answer_row(a, "session", 1), "handle", "?"), "");
     a = world_call(w, SARA, row_for("status", NULL, NULL));
     assert_int_equal(answer_count(a, "reservation") + answer_count(a, "session"), 0);
     assert_int_equal(row_get_int(answer_row(a, "status", 0), "relay_reservations", -1), 1);
-    assert_int_equal(row_get_int(answer_row(a, "status", 0), "relay_sessions", -1), 1);
+    assert_int_equal(row_get_int(answer_row(a, "status", 0), "relay_sessions", -1), 2);
     world_free(w);
 }
 
