@@ -140,7 +140,7 @@ def throughput(lab, program, source, size, rounds, block):
 def get_once(lab, trio, dest):
     before = cpu_seconds(trio.relay.process.pid)
     start = time.monotonic()
-    rows = trio.user.call("get", "bob:big", dest)
+    rows = trio.user.call("get", "-q", "bob:big", dest)
     seconds = time.monotonic() - start
     route = next(row["route"] for row in rows if "route" in row)
     if route != "relay:hub":
