@@ -223,6 +223,72 @@ static void on_bye(struct link *link, const struct msg *m)
     link_close(link, BYE_DUPLICATE);
 }
 
+/* An answer, which may be late, or never have been asked for. */
+static void on_answer(struct link *link, const struct msg *m)
+{
+    if (!ask_on_answer(link, m) && !sessions_on_error(link, m) && !(m->type == MSG_ERROR && gets_on_error(link, m)))
+        link->core->refused_messages++;
+}
+
+/* What travels through pipes. */
+static void on_pipe_message(struct link *link, const struct msg *m)
+{
+    switch (m->type) {
+    case MSG_CONNECT: connect_on_request(link, m); break;
+    case MSG_OPEN: channel_in_on_open(link, m); break;
+    case MSG_DATA: channel_in_on_data(link, m); break;
+    case MSG_ACK: channel_out_on_ack(link, m); break;
+    case MSG_CLOSE: /* each side takes what is about a channel of its own */
+        channel_out_on_close(link, m);
+        channel_in_on_close(link, m);
+        break;
+    case MSG_SPREAD:
+    case MSG_SPREAD_HAVE:
+    case MSG_SPREAD_WANT:
+    case MSG_SPREAD_PRUNE: spread_on_message(link, m); break;
+    default:
+        link->strikes++; /* a second HELLO */
+        break;
+    }
+}
+
+/* Requests to a service of this node, and answers to its own. */
+static void on_service_message(struct link *link, const struct msg *m)
+{
+    switch (m->type) {
+    case MSG_SHARES:
+    case MSG_LIST:
+    case MSG_FETCH: files_on_request(link, m); break;
+    case MSG_CANCEL:
+        files_on_request(link, m);
+        connect_on_cancel(link, m);
+        break;
+    case MSG_PIPES: pipes_on_request(link, m); break;
+    case MSG_RESERVE:
+    case MSG_OFFER:
+    case MSG_HANDLES:
+    case MSG_USE:
+    case MSG_NEXT:
+    case MSG_BRIDGE: relay_on_request(link, m); break;
+    case MSG_NEXT_OK: sessions_on_next(link, m); break;
+    case MSG_ERROR:
+    case MSG_JOIN_OK:
+    case MSG_REGISTER_OK:
+    case MSG_SHARES_OK:
+    case MSG_LIST_OK:
+    case MSG_FETCH_OK:
+    case MSG_OPEN_OK:
+    case MSG_CONNECT_OK:
+    case MSG_PIPES_OK:
+    case MSG_RESERVE_OK:
+    case MSG_OFFER_OK:
+    case MSG_HANDLES_OK:
+    case MSG_USE_OK:
+    case MSG_BRIDGE_OK: on_answer(link, m); break;
+    default: on_pipe_message(link, m); break;
+    }
+}
+
 /* Messages of a link that is up. */
 static void on_message(struct link *link, const struct msg *m)
 {
@@ -249,53 +315,7 @@ static void on_message(struct link *link, const struct msg *m)
     case MSG_ANSWER: binding_on_answer(link->core->binding, &link->peer->id, m); break;
     case MSG_REGISTER: registrar_on_register(link, m); break;
     case MSG_JOIN: trust_on_join(link, m); break;
-    case MSG_SHARES:
-    case MSG_LIST:
-    case MSG_FETCH: files_on_request(link, m); break;
-    case MSG_CANCEL:
-        files_on_request(link, m);
-        connect_on_cancel(link, m);
-        break;
-    case MSG_PIPES: pipes_on_request(link, m); break;
-    case MSG_CONNECT: connect_on_request(link, m); break;
-    case MSG_RESERVE:
-    case MSG_OFFER:
-    case MSG_HANDLES:
-    case MSG_USE:
-    case MSG_NEXT:
-    case MSG_BRIDGE: relay_on_request(link, m); break;
-    case MSG_NEXT_OK: sessions_on_next(link, m); break;
-    case MSG_OPEN: channel_in_on_open(link, m); break;
-    case MSG_DATA: channel_in_on_data(link, m); break;
-    case MSG_ACK: channel_out_on_ack(link, m); break;
-    case MSG_CLOSE: /* each side takes what is about a channel of its own */
-        channel_out_on_close(link, m);
-        channel_in_on_close(link, m);
-        break;
-    case MSG_SPREAD:
-    case MSG_SPREAD_HAVE:
-    case MSG_SPREAD_WANT:
-    case MSG_SPREAD_PRUNE: spread_on_message(link, m); break;
-    case MSG_ERROR:
-    case MSG_JOIN_OK:
-    case MSG_REGISTER_OK:
-    case MSG_SHARES_OK:
-    case MSG_LIST_OK:
-    case MSG_FETCH_OK:
-    case MSG_OPEN_OK:
-    case MSG_CONNECT_OK:
-    case MSG_PIPES_OK:
-    case MSG_RESERVE_OK:
-    case MSG_OFFER_OK:
-    case MSG_HANDLES_OK:
-    case MSG_USE_OK:
-    case MSG_BRIDGE_OK:
-        if (!ask_on_answer(link, m) && !sessions_on_error(link, m) && !(m->type == MSG_ERROR && gets_on_error(link, m)))
-            link->core->refused_messages++; /* late, or never asked for */
-        break;
-    default:
-        link->strikes++; /* a second HELLO */
-        break;
+    default: on_service_message(link, m); break;
     }
 }
 
