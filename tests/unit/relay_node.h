@@ -72,4 +72,10 @@ void node_bridge_fails(struct relay_node *n, int code);
 /* A bridge comes to its end. */
 void node_bridge_ends(struct relay_node *n, size_t i);
 
+/* Bob has a reservation and offers "pictures" to all; anna and carl are trusted, eve is not. */
+enum { BOB, ANNA, CARL, EVE };
+struct relay_node *relay_people(const struct relay_quota *quota);
+/* No session is left, nor any trace of one. */
+void assert_nothing_left(struct relay_node *n);
+
 #endif

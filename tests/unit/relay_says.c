@@ -136,3 +136,32 @@ uint64_t node_session(struct relay_node *n, size_t user, size_t holder, const ch
     assert_int_equal(m->use_ok.session, session);
     return session;
 }
+
+/* ---- people */
+
+struct relay_node *relay_people(const struct relay_quota *quota)
+{
+    struct relay_node *n = node_new(quota);
+    node_join(n, "bob", true);
+    node_join(n, "anna", true);
+    node_join(n, "carl", true);
+    node_join(n, "eve", false);
+    node_reserve_ok(n, BOB);
+    node_offer_ok(n, BOB, "pictures", true);
+    return n;
+}
+
+void assert_nothing_left(struct relay_node *n)
+{
+    const struct relay *relay = node_relay(n);
+    assert_int_equal(relay->session_count, 0);
+    assert_null(relay->sessions);
+    for (size_t i = 0; i < RELAY_BUCKETS; i++)
+        assert_null(relay->by_number[i]);
+    for (size_t i = 0; i < relay->client_count; i++) {
+        assert_int_equal(relay->client[i]->sessions, 0);
+        assert_int_equal(relay->client[i]->strangers, 0);
+        for (struct relay_line *line = relay->client[i]->lines; line; line = line->next)
+            assert_null(line->turn);
+    }
+}

@@ -8,8 +8,6 @@
 
 #include <cmocka.h>
 
-enum { BOB, ANNA, CARL };
-
 static struct relay_node *people(const struct relay_quota *quota)
 {
     struct relay_node *n = node_new(quota);

@@ -10,42 +10,12 @@
 
 #define PIECE 17 /* the shortest DATA */
 
-/* Bob holds "pictures"; anna and carl are others. */
-enum { BOB, ANNA, CARL, EVE };
-
-static struct relay_node *people(const struct relay_quota *quota)
-{
-    struct relay_node *n = node_new(quota);
-    node_join(n, "bob", true);
-    node_join(n, "anna", true);
-    node_join(n, "carl", true);
-    node_join(n, "eve", false);
-    node_reserve_ok(n, BOB);
-    node_offer_ok(n, BOB, "pictures", true);
-    return n;
-}
-
-static void nothing_is_left(struct relay_node *n)
-{
-    const struct relay *relay = node_relay(n);
-    assert_int_equal(relay->session_count, 0);
-    assert_null(relay->sessions);
-    for (size_t i = 0; i < RELAY_BUCKETS; i++)
-        assert_null(relay->by_number[i]);
-    for (size_t i = 0; i < relay->client_count; i++) {
-        assert_int_equal(relay->client[i]->sessions, 0);
-        assert_int_equal(relay->client[i]->strangers, 0);
-        for (struct relay_line *line = relay->client[i]->lines; line; line = line->next)
-            assert_null(line->turn);
-    }
-}
-
 /* ---- how they end */
 
 static void what_was_sent_comes_before_the_end(void **state)
 {
     (void)state;
-    struct relay_node *n = people(NULL);
+    struct relay_node *n = relay_people(NULL);
     uint64_t session = node_session(n, ANNA, BOB, "pictures");
     node_next(n, BOB);
     for (unsigned i = 0; i < 4; i++)
@@ -58,7 +28,7 @@ static void what_was_sent_comes_before_the_end(void **state)
     const struct relay_part *part = node_part(n, BOB, PART_CLOSE);
     assert_int_equal(part->code, ERR_OK);
     assert_string_equal(part->text, "");
-    nothing_is_left(n);
+    assert_nothing_left(n);
     node_data(n, BOB, session, 100); /* crosses it */
     node_part(n, BOB, PART_CLOSE);
     node_free(n);
@@ -67,7 +37,7 @@ static void what_was_sent_comes_before_the_end(void **state)
 static void an_end_that_asks_for_nothing_is_not_waited_for(void **state)
 {
     (void)state;
-    struct relay_node *n = people(NULL);
+    struct relay_node *n = relay_people(NULL);
     uint64_t session = node_session(n, ANNA, BOB, "pictures");
     while (node_relay(n)->sessions->end[END_HOLDER].line->next_count > 0) {
         node_data(n, ANNA, session, PIECE);
@@ -77,7 +47,7 @@ static void an_end_that_asks_for_nothing_is_not_waited_for(void **state)
     node_close(n, ANNA, session, ERR_OK, "bye");
     assert_int_equal(node_relay(n)->session_count, 1);
     node_wait(n, RELAY_ACCEPT + SECOND);
-    nothing_is_left(n);
+    assert_nothing_left(n);
     node_next(n, BOB);
     node_silent(n, BOB);
     node_free(n);
@@ -87,7 +57,7 @@ static void p38_either_end_may_vanish(void **state)
 {
     (void)state;
     for (unsigned who = 0; who < 2; who++) {
-        struct relay_node *n = people(NULL);
+        struct relay_node *n = relay_people(NULL);
         size_t gone = who ? BOB : ANNA, left = who ? ANNA : BOB;
         uint64_t session = node_session(n, ANNA, BOB, "pictures");
         node_nexts(n, left, 2);
@@ -104,7 +74,7 @@ static void p38_either_end_may_vanish(void **state)
 static void what_is_withdrawn_is_closed(void **state)
 {
     (void)state;
-    struct relay_node *n = people(NULL);
+    struct relay_node *n = relay_people(NULL);
     node_offer_ok(n, BOB, "music", true);
     uint64_t pictures = node_session(n, ANNA, BOB, "pictures"), music = node_session(n, ANNA, BOB, "music");
     node_nexts(n, ANNA, 4);
@@ -130,7 +100,7 @@ static void what_is_withdrawn_is_closed(void **state)
 static void s31_an_idle_session_ends(void **state)
 {
     (void)state;
-    struct relay_node *n = people(NULL);
+    struct relay_node *n = relay_people(NULL);
     uint64_t idle = node_session(n, ANNA, BOB, "pictures"), used = node_session(n, ANNA, BOB, "pictures");
     node_nexts(n, ANNA, 2);
     node_nexts(n, BOB, 2);
@@ -152,7 +122,7 @@ static void s31_an_idle_session_ends(void **state)
 static void clients_are_told_that_the_relay_stops(void **state)
 {
     (void)state;
-    struct relay_node *n = people(NULL);
+    struct relay_node *n = relay_people(NULL);
     node_next(n, BOB);
     core_stop(node_core(n));
     node_part(n, BOB, PART_DRAIN); /* and as there is nothing to wait for: */
@@ -166,7 +136,7 @@ static void relay_7_a_relay_that_stops_gives_time_to_go_elsewhere(void **state)
 {
     (void)state;
     for (unsigned in_time = 0; in_time < 2; in_time++) {
-        struct relay_node *n = people(NULL);
+        struct relay_node *n = relay_people(NULL);
         uint64_t session = node_session(n, ANNA, BOB, "pictures");
         node_next(n, BOB);
         core_stop(node_core(n));

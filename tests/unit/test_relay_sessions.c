@@ -9,43 +9,13 @@
 
 #define PIECE 17 /* the shortest DATA */
 
-/* Bob holds "pictures"; anna and carl are others. */
-enum { BOB, ANNA, CARL, EVE };
-
-static struct relay_node *people(const struct relay_quota *quota)
-{
-    struct relay_node *n = node_new(quota);
-    node_join(n, "bob", true);
-    node_join(n, "anna", true);
-    node_join(n, "carl", true);
-    node_join(n, "eve", false);
-    node_reserve_ok(n, BOB);
-    node_offer_ok(n, BOB, "pictures", true);
-    return n;
-}
-
-static void nothing_is_left(struct relay_node *n)
-{
-    const struct relay *relay = node_relay(n);
-    assert_int_equal(relay->session_count, 0);
-    assert_null(relay->sessions);
-    for (size_t i = 0; i < RELAY_BUCKETS; i++)
-        assert_null(relay->by_number[i]);
-    for (size_t i = 0; i < relay->client_count; i++) {
-        assert_int_equal(relay->client[i]->sessions, 0);
-        assert_int_equal(relay->client[i]->strangers, 0);
-        for (struct relay_line *line = relay->client[i]->lines; line; line = line->next)
-            assert_null(line->turn);
-    }
-}
-
 /* ---- how they begin */
 
 /* Each step of the method, by what goes over which link under which number. */
 static void relay_1_to_6_a_request_rides_in_an_answer_to_its_holder(void **state)
 {
     (void)state;
-    struct relay_node *n = people(NULL);
+    struct relay_node *n = relay_people(NULL);
     uint64_t waiting = node_next(n, BOB);
     uint64_t request = node_use(n, ANNA, BOB, "pictures"); /* relay_1: the resource is at bob, who asked for work */
     node_silent(n, ANNA);
@@ -79,7 +49,7 @@ static void relay_1_to_6_a_request_rides_in_an_answer_to_its_holder(void **state
 static void p42_parts_of_two_sessions_never_mix(void **state)
 {
     (void)state;
-    struct relay_node *n = people(NULL);
+    struct relay_node *n = relay_people(NULL);
     uint64_t annas = node_session(n, ANNA, BOB, "pictures"), carls = node_session(n, CARL, BOB, "pictures");
     assert_int_not_equal(annas, carls);
     node_nexts(n, ANNA, 4);
@@ -96,7 +66,7 @@ static void p42_parts_of_two_sessions_never_mix(void **state)
 static void a_use_waits_for_the_holder_to_ask_for_work(void **state)
 {
     (void)state;
-    struct relay_node *n = people(NULL);
+    struct relay_node *n = relay_people(NULL);
     node_use(n, ANNA, BOB, "pictures");
     node_wait(n, RELAY_ACCEPT - SECOND);
     node_silent(n, ANNA);
@@ -110,7 +80,7 @@ static void a_use_waits_for_the_holder_to_ask_for_work(void **state)
 static void s31_a_holder_that_never_answers_costs_only_that_session(void **state)
 {
     (void)state;
-    struct relay_node *n = people(NULL);
+    struct relay_node *n = relay_people(NULL);
     node_join(n, "dora", true);
     enum { DORA = EVE + 1 };
     node_reserve_ok(n, DORA);
@@ -142,7 +112,7 @@ static void s31_a_holder_that_never_answers_costs_only_that_session(void **state
 static void a_holder_that_refuses_is_heard_by_who_asked(void **state)
 {
     (void)state;
-    struct relay_node *n = people(NULL);
+    struct relay_node *n = relay_people(NULL);
     node_next(n, BOB);
     for (unsigned i = 0; i < 2; i++) {
         uint64_t request = node_use(n, ANNA, BOB, "pictures");
@@ -152,17 +122,17 @@ static void a_holder_that_refuses_is_heard_by_who_asked(void **state)
         assert_int_equal(m->error.code, i ? ERR_REFUSED : ERR_FULL);
         assert_string_equal(m->error.text, "come back tomorrow");
     }
-    nothing_is_left(n);
+    assert_nothing_left(n);
     node_free(n);
 }
 
 static void who_asked_may_be_gone_before_the_answer(void **state)
 {
     (void)state;
-    struct relay_node *n = people(NULL);
+    struct relay_node *n = relay_people(NULL);
     node_use(n, ANNA, BOB, "pictures"); /* not told to bob yet */
     node_lose(n, ANNA);
-    nothing_is_left(n);
+    assert_nothing_left(n);
     node_next(n, BOB);
     node_silent(n, BOB);
     node_use(n, CARL, BOB, "pictures"); /* told */
@@ -173,7 +143,7 @@ static void who_asked_may_be_gone_before_the_answer(void **state)
     assert_int_equal(part->session, session);
     assert_int_equal(part->code, ERR_UNREACHABLE);
     assert_string_equal(part->text, "carl is gone");
-    nothing_is_left(n);
+    assert_nothing_left(n);
     node_free(n);
 }
 
@@ -182,7 +152,7 @@ static void who_asked_may_be_gone_before_the_answer(void **state)
 static void of_more_nexts_than_may_wait_the_oldest_is_answered(void **state)
 {
     (void)state;
-    struct relay_node *n = people(NULL);
+    struct relay_node *n = relay_people(NULL);
     uint64_t first = node_next(n, BOB);
     node_nexts(n, BOB, RELAY_NEXTS_MAX - 1);
     node_silent(n, BOB);
@@ -200,7 +170,7 @@ static void of_more_nexts_than_may_wait_the_oldest_is_answered(void **state)
 static void p46_a_session_in_use_does_not_hold_up_another(void **state)
 {
     (void)state;
-    struct relay_node *n = people(NULL);
+    struct relay_node *n = relay_people(NULL);
     uint64_t annas = node_session(n, ANNA, BOB, "pictures"), carls = node_session(n, CARL, BOB, "pictures");
     while (node_relay(n)->sessions->end[END_HOLDER].line->next_count > 0) { /* bob asks for nothing now */
         node_data(n, ANNA, annas, PIECE);
@@ -220,7 +190,7 @@ static void p46_a_session_in_use_does_not_hold_up_another(void **state)
 static void a_link_that_is_full_loses_nothing(void **state)
 {
     (void)state;
-    struct relay_node *n = people(NULL);
+    struct relay_node *n = relay_people(NULL);
     uint64_t session = node_session(n, ANNA, BOB, "pictures");
     node_nexts(n, BOB, 3);
     node_stuff(n, BOB, true);
@@ -240,7 +210,7 @@ static void a_link_that_is_full_loses_nothing(void **state)
 static void what_waits_is_bounded_by_what_was_granted(void **state)
 {
     (void)state;
-    struct relay_node *n = people(NULL);
+    struct relay_node *n = relay_people(NULL);
     uint64_t session = node_session(n, ANNA, BOB, "pictures");
     node_data(n, ANNA, session, RELAY_PART_MAX);
     node_part(n, BOB, PART_DATA);
@@ -265,7 +235,7 @@ static void what_waits_is_bounded_by_what_was_granted(void **state)
 static void s26_more_than_was_granted_ends_the_session(void **state)
 {
     (void)state;
-    struct relay_node *n = people(NULL);
+    struct relay_node *n = relay_people(NULL);
     uint64_t carls = node_session(n, CARL, BOB, "pictures"), annas = node_session(n, ANNA, BOB, "pictures");
     uint64_t refused = node_core(n)->refused_messages;
     node_data(n, ANNA, annas, RELAY_PART_MAX);
@@ -288,7 +258,7 @@ static void s26_more_than_was_granted_ends_the_session(void **state)
 static void s22_credit_without_bounds_is_a_window_at_a_time(void **state)
 {
     (void)state;
-    struct relay_node *n = people(NULL);
+    struct relay_node *n = relay_people(NULL);
     uint64_t session = node_session(n, ANNA, BOB, "pictures"), sent = 0, taken = 0, credit = RELAY_WINDOW;
     node_credit(n, BOB, session, INT64_MAX);
     node_nexts(n, ANNA, 4);
@@ -318,7 +288,7 @@ static void s22_credit_without_bounds_is_a_window_at_a_time(void **state)
 static void s20_a_session_of_others_cannot_be_touched(void **state)
 {
     (void)state;
-    struct relay_node *n = people(NULL);
+    struct relay_node *n = relay_people(NULL);
     uint64_t session = node_session(n, ANNA, BOB, "pictures"), before = node_core(n)->refused_messages;
     for (unsigned i = 0; i < 6; i++) {
         uint64_t number = i % 2 ? session : session + 1000; /* one that is, and one that is not: there is no difference */
@@ -353,7 +323,7 @@ static void s20_a_session_of_others_cannot_be_touched(void **state)
 static void s20_a_session_belongs_to_a_link(void **state)
 {
     (void)state;
-    struct relay_node *n = people(NULL);
+    struct relay_node *n = relay_people(NULL);
     uint64_t session = node_session(n, ANNA, BOB, "pictures");
     size_t again = node_join_again(n, ANNA);
     node_data(n, again, session, 100);
@@ -380,7 +350,7 @@ static void s20_what_nobody_waits_for_ends_that_session_alone(void **state)
 {
     (void)state;
     for (enum wrong wrong = 0; wrong < WRONGS; wrong++) {
-        struct relay_node *n = people(NULL);
+        struct relay_node *n = relay_people(NULL);
         bool open = wrong == ACCEPT_TWICE || wrong == DATA_TOO_SHORT;
         uint64_t other = node_session(n, ANNA, BOB, "pictures"), session;
         node_nexts(n, ANNA, 2);
