@@ -31,6 +31,7 @@ struct get {
     enum if_exists policy;
     size_t sources;
     struct get_streams streams;
+    struct call *call;
 };
 
 static uint64_t number(const struct weft_row *row, const char *name)
@@ -150,8 +151,10 @@ static int after(void *arg, int code, struct weft_error *error)
 
     if (!get->ended)
         return code;
-    if (code != ERR_CANCELLED)
+    if (code != ERR_CANCELLED) {
         code = get_streams_run(&get->streams, &run, code, error);
+        get->call->resumes = get->streams.count == 0; /* a byte stream begins anew */
+    }
     get->exists = get->exists || code == ERR_EXISTS;
     say_end(get, code);
     return code;
@@ -225,6 +228,7 @@ int cli_verb_get(struct cli *cli)
     struct get get = {.cli = cli, .shows_progress = !cli->quiet && !cli->json && cli_is_terminal(cli->err)};
     struct call call = {.request = cli_request("get"), .peer = args_word(&cli->args, 0), .on_row = on_row, .arg = &get};
 
+    get.call = &call;
     call.resumes = true;
     call.after = after;
     int status = set_request(&get, call.request);

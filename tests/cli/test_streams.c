@@ -301,6 +301,7 @@ static void ctrl_c_leaves_nothing(void **state)
     s->fake->pipe.raises = true;
     assert_int_equal(RUN(s->fake, "get", "bob:log", s->log), 130);
     assert_says(s->fake->err, "stopped");
+    assert_null(strstr(s->fake->err, "goes on")); /* it begins anew */
     assert_int_equal(s->fake->pipe.connects, 1);
     assert_int_equal(scratch_count(&s->scratch, "."), 0);
     s->fake->raises = true; /* and no stream is begun when it came before */
