@@ -158,6 +158,34 @@
 #define RESOURCE_CONNECT_S 5             /* for a service or a URL to answer */
 #define RESOURCE_BYTES_MAX (64ull << 30) /* that a command or a URL may bring: no end in sight */
 
+/* ---- files of a peer, written */
+#define OPENINGS_MAX 1024 /* handles given out: a descriptor or two each */
+#define OPENINGS_PER_PEER_MAX 64
+#define OPENING_IDLE (120 * SECOND) /* without a request for it: it is closed */
+#define PARCELS_MAX 512             /* that stand at one node */
+#define PUT_ITEMS_MAX 16            /* failed items told in one answer */
+#define PUTS_PER_PEER_MAX 4         /* fetches from one peer, for its puts, at once */
+#define PUTS_MAX 32
+#define GATHER_REGIONS_MAX 16384           /* in one message; more go in several */
+#define GATHER_REGION_BYTES_MAX 57344      /* of these: fits a message, with room for the rest */
+#define GATHER_BYTES_MAX (64ull << 30)     /* built by one message: a minute of a fast disk */
+#define GATHER_SIZE_MAX (16ull << 40)      /* of one file: as STAGE_FILE_BYTES_MAX */
+#define GATHERS_MAX 2                      /* in work at once: they are bound by the disk; others wait for their turn */
+#define GATHERS_WAIT_MAX 32                /* for it */
+#define GATHER_BUDGET (1ull << 40)         /* bytes built for one peer at once ... */
+#define GATHER_BUDGET_PER_S (512ull << 20) /* ... and a second, */
+#define GATHER_BUDGET_PER_BYTE 256         /* and for each byte of literals that it has sent */
+#define INDEXES_MAX 2                      /* made for peers at once */
+#define INDEX_BYTES_MAX (1ull << 30)       /* of one: 32 million anchors */
+#define PROGRESS_EVERY_MS 250
+#define ASK_SILENCE (30 * SECOND) /* of a request in work: as PROGRESS comes four times a second, it is dead */
+
+/* ---- what is remembered of files of peers */
+#define BASE_MIN_BYTES 65536           /* smaller ones are sent whole */
+#define BASES_MAX 100000               /* rows; the least recently used go first */
+#define BASE_CACHE_BYTES (32ull << 30) /* unless its person says otherwise: indexes, and old bytes as if none were shared */
+#define DIFF_REGIONS_MAX (1u << 20)    /* of one file: 24 MB; beyond that short copies are sent as literals */
+
 /* ---- control socket */
 #define CLIENTS_MAX 64
 #define CLIENT_QUEUE_BYTES (4 << 20) /* rows waiting for a client that does not read; then it is dropped */

@@ -63,7 +63,7 @@ static const struct codec {
 
 static const struct codec *codec_of(uint64_t type)
 {
-    return type > 0 && type < MSG_TYPE_END ? &codecs[type] : NULL;
+    return type > 0 && type < MSG_TYPE_END && codecs[type].name ? &codecs[type] : NULL;
 }
 
 const char *msg_name(enum msg_type type)

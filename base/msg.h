@@ -2,7 +2,8 @@
  *
  * Each message is one MessagePack array [type, request, ...fields in fixed positions]. A request number is chosen by the asker
  * and comes back in the answer; it is 0 in messages that want no answer, and never 0 in JOIN, SHARES, LIST, FETCH, REGISTER,
- * OPEN, CONNECT, PIPES, RESERVE, OFFER, HANDLES, USE, NEXT, BRIDGE and their answers. Decoding yields an owned struct with
+ * OPEN, CONNECT, PIPES, RESERVE, OFFER, HANDLES, USE, NEXT, BRIDGE, FILE, INDEX, PUT, LITERALS, GATHER, COMMIT and their
+ * answers. Decoding yields an owned struct with
  * every cap checked; whether the message is allowed now, and to this sender, is for its handler to say. */
 #ifndef WEFT_BASE_MSG_H
 #define WEFT_BASE_MSG_H
@@ -14,7 +15,7 @@
 #include "limits.h"
 #include "names.h"
 
-#define PROTOCOL_VERSION 3
+#define PROTOCOL_VERSION 4
 
 /* Feature bits agreed in HELLO: what both sides state. None are defined yet. */
 #define FEATURES_KNOWN 0u
@@ -65,6 +66,20 @@ enum msg_type {
     MSG_NEXT_OK, /* the answer: part of a session that another client sent */
     MSG_BRIDGE,  /* bulk streams for a session: two reception objects at the relay */
     MSG_BRIDGE_OK,
+    MSG_FILE, /* to a `files` pipe: open this file here, for reading or for writing */
+    MSG_FILE_OK,
+    MSG_FILE_CLOSE, /* it is not needed any more */
+    MSG_INDEX,      /* of what does this file consist? */
+    MSG_INDEX_OK,
+    MSG_PUT, /* fetch my parcel, to this place */
+    MSG_PUT_OK,
+    MSG_LITERALS, /* fetch my parcel: the new bytes of this file */
+    MSG_LITERALS_OK,
+    MSG_GATHER, /* build the next part of this file from bytes of that one, and from its literals */
+    MSG_GATHER_OK,
+    MSG_COMMIT, /* it is complete: let it stand under its name */
+    MSG_COMMIT_OK,
+    MSG_PROGRESS, /* a request is still in work */
     MSG_TYPE_END
 };
 
@@ -245,6 +260,7 @@ struct reception_info {
 
 struct msg_fetch {
     struct tag pipe;
+    struct tag offer; /* zeros: something shared. Else what this node was offered under that name; `at` is empty then */
     struct share_path at;
     struct reception_info reception;
 };
@@ -465,8 +481,124 @@ struct msg_bridge_ok {
     uint32_t deadline_s;         /* for all streams to be there from both sides */
 };
 
+/* ---- files of a peer, written: see node/openings.h. Handles are numbers that the node with the files gives out; they hold for
+ * the link that they were given out on. What one side has ready as a parcel (node/parcels.h) the other one fetches by FETCH. */
+
+struct msg_file {
+    struct tag pipe;
+    struct share_path at;
+    bool write; /* else it is only to be a source */
+};
+
+enum file_kind { FILE_NOTHING, FILE_FILE, FILE_DIR, FILE_KIND_COUNT };
+
+/* What gathers may cost, as the node with the files says before and after each: enough for the asker to split its own. */
+struct gather_limits {
+    uint32_t regions; /* in one GATHER */
+    uint64_t bytes;   /* that one GATHER may build */
+    uint64_t size;    /* of the whole file */
+    uint64_t budget;  /* bytes that may be built for this peer at once; grows again with time */
+    uint32_t wait_ms; /* until a GATHER that was refused may do; 0: it has to be a smaller one */
+};
+
+/* The state of a file, by a number that says nothing else: another number, another content. */
+struct file_state {
+    uint64_t token, size;
+    int64_t mtime_s;
+    uint32_t mtime_ns;
+    uint32_t mode;
+};
+
+struct msg_file_ok {
+    uint64_t handle; /* never 0 */
+    enum file_kind kind;
+    struct file_state state; /* of a file; else zeros */
+    struct gather_limits limits;
+};
+
+struct msg_file_close {
+    uint64_t handle;
+};
+
+struct msg_index {
+    uint64_t handle;
+    uint64_t seed; /* of its hashes: see store/anchors.h */
+};
+
+struct msg_index_ok {
+    uint64_t token; /* of the state that it describes */
+    struct tag parcel;
+    uint64_t bytes;
+};
+
+enum if_exists { IF_EXISTS_REFUSE, IF_EXISTS_SKIP, IF_EXISTS_RENAME, IF_EXISTS_OVERWRITE, IF_EXISTS_COUNT };
+
+struct msg_put {
+    uint64_t handle;
+    char name[ENTRY_NAME_MAX + 1]; /* in the folder of the handle; "": the very place that it stands for */
+    struct tag parcel;
+    enum if_exists policy;
+    bool dry_run;
+};
+
+struct put_item {     /* that could not be placed */
+    uint16_t len;     /* of its path: 1..PATH_BYTES_MAX, any bytes but NUL */
+    const char *path; /* into the message (decoding) or the caller's memory (encoding); not terminated */
+    enum err code;
+    char text[ERROR_TEXT_MAX + 1];
+};
+
+struct msg_put_ok {
+    uint64_t files, bytes, present, skipped, failed;
+    uint64_t token;     /* of the file, when it was a single one that was placed or was there already; else 0 */
+    uint8_t item_count; /* of the failed ones, as many as fit */
+    struct put_item item[PUT_ITEMS_MAX];
+};
+
+struct msg_literals { /* and LITERALS_OK: bytes that are there now */
+    uint64_t handle;
+    struct tag parcel;
+    uint64_t bytes;
+};
+
+struct msg_gather {
+    uint64_t destination, source; /* handles; source 0: nothing is copied */
+    uint64_t token;               /* of the source's state that the regions mean */
+    uint64_t from;                /* in the destination: where the one before ended */
+    uint64_t length;              /* of what is built */
+    uint32_t count;               /* of regions */
+    uint16_t len;
+    const uint8_t *bytes; /* the regions: see store/regions.h. Decoded: into the message */
+};
+
+struct msg_gather_ok {
+    bool taken;   /* false: it is over the limits, and nothing was done */
+    uint64_t end; /* of what has been built */
+    struct gather_limits limits;
+};
+
+struct msg_commit {
+    uint64_t handle;
+    uint64_t size;
+    uint8_t hash[16]; /* XXH3-128 (canonical) of all bytes that are no hole, in order */
+    int64_t mtime_s;
+    uint32_t mtime_ns;
+    uint32_t mode;
+};
+
+struct msg_commit_ok {
+    struct file_state state;
+};
+
+enum progress_phase { PROGRESS_WAITING, PROGRESS_INDEX, PROGRESS_SEND, PROGRESS_GATHER, PROGRESS_FINISH, PROGRESS_PHASE_COUNT };
+
+struct msg_progress { /* of the request with this message's number; an answer comes later */
+    enum progress_phase phase;
+    uint64_t done, total; /* bytes; total 0: not known */
+};
+
 /* One decoded or to be encoded message. It is large: allocate it, do not put it on a stack. Names and targets of LIST_OK
- * entries, and the bytes of DATA, SPREAD and NEXT, point into the bytes that were decoded and live as long as they. */
+ * entries, paths of PUT_OK items, and the bytes of DATA, SPREAD, NEXT and GATHER, point into the bytes that were decoded and live as long as they. */
 struct msg {
     enum msg_type type;
     uint64_t request;
@@ -510,6 +642,19 @@ struct msg {
         struct relay_part part; /* NEXT, NEXT_OK */
         struct msg_bridge bridge;
         struct msg_bridge_ok bridge_ok;
+        struct msg_file file;
+        struct msg_file_ok file_ok;
+        struct msg_file_close file_close;
+        struct msg_index index;
+        struct msg_index_ok index_ok;
+        struct msg_put put;
+        struct msg_put_ok put_ok;
+        struct msg_literals literals; /* LITERALS, LITERALS_OK */
+        struct msg_gather gather;
+        struct msg_gather_ok gather_ok;
+        struct msg_commit commit;
+        struct msg_commit_ok commit_ok;
+        struct msg_progress progress;
     };
 };
 

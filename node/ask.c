@@ -11,6 +11,8 @@ struct ask {
     uint64_t number;
     enum msg_type answer;
     struct timer timer;
+    bool is_long; /* as long as the other side says that it works on it */
+    ask_progress *progress;
     ask_done *done;
     void *arg;
 };
@@ -44,7 +46,7 @@ static void ask_expired(void *arg)
     ask_end(a, NULL, &fault);
 }
 
-int ask(struct link *link, struct msg *m, enum msg_type answer, uint64_t timeout, ask_done *done, void *arg)
+static int begin(struct link *link, struct msg *m, uint64_t timeout, struct ask **out)
 {
     struct core *core = link->core;
     m->request = ++core->next_request;
@@ -57,15 +59,45 @@ int ask(struct link *link, struct msg *m, enum msg_type answer, uint64_t timeout
     a->core = core;
     a->link = link;
     a->number = m->request;
-    a->answer = answer;
-    a->done = done;
-    a->arg = arg;
     timer_init(&a->timer, ask_expired, a);
     a->next = core->asks;
     core->asks = a;
     link->used_at = core_now(core);
     core_timer(core, &a->timer, timeout);
+    *out = a;
     return 0;
+}
+
+int ask(struct link *link, struct msg *m, enum msg_type answer, uint64_t timeout, ask_done *done, void *arg)
+{
+    struct ask *a;
+    int err = begin(link, m, timeout, &a);
+    if (err)
+        return err;
+    a->answer = answer;
+    a->done = done;
+    a->arg = arg;
+    return 0;
+}
+
+int ask_for_long(struct link *link, struct msg *m, enum msg_type answer, ask_progress *progress, ask_done *done, void *arg)
+{
+    int err = ask(link, m, answer, ASK_SILENCE, done, arg);
+    if (!err) {
+        link->core->asks->is_long = true;
+        link->core->asks->progress = progress;
+    }
+    return err;
+}
+
+void ask_withdraw(struct core *core, void *arg)
+{
+    for (struct ask *a = core->asks; a; a = a->next) {
+        struct msg cancel = {.type = MSG_CANCEL, .cancel = {.request = a->number}};
+        if (a->arg == arg)
+            link_send(a->link, &cancel);
+    }
+    ask_cancel(core, arg);
 }
 
 uint64_t ask_number(struct core *core, void *arg)
@@ -122,12 +154,21 @@ static void ask_refused(struct ask *a, const struct msg *m)
     ask_end(a, NULL, &fault);
 }
 
+static void ask_in_work(struct ask *a, const struct msg_progress *p)
+{
+    core_timer(a->core, &a->timer, ASK_SILENCE);
+    if (a->progress)
+        a->progress(a->arg, p);
+}
+
 bool ask_on_answer(struct link *link, const struct msg *m)
 {
     for (struct ask *a = link->core->asks; a; a = a->next) {
         if (a->link != link || a->number != m->request)
             continue;
-        if (m->type == MSG_ERROR)
+        if (m->type == MSG_PROGRESS && a->is_long)
+            ask_in_work(a, &m->progress);
+        else if (m->type == MSG_ERROR)
             ask_refused(a, m);
         else if (m->type == a->answer)
             ask_end(a, m, NULL);

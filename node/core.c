@@ -1,10 +1,15 @@
 /* The core: construction, dispatch of messages and control requests, and what all its parts share. */
 #include "connect.h"
 #include "core_internal.h"
+#include "openings.h"
+#include "parcels.h"
 #include "pipes.h"
+#include "put.h"
 #include "relay.h"
+#include "remember.h"
 #include "resources.h"
 #include "session.h"
+#include "take.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -120,6 +125,7 @@ void core_free(struct core *core)
     while (core->calls)
         core_client_gone(core, core->calls->client);
     gets_free(core);
+    puts_free(core);
     connects_free(core);
     links_fini(core);
     sessions_free(core);
@@ -133,6 +139,10 @@ void core_free(struct core *core)
     channel_in_free(core);
     here_free(core);
     spread_free(core);
+    openings_free(core);
+    takes_free(core);
+    parcels_free(core);
+    remember_free(core);
     files_free(core);
     resources_free(core);
     shares_free(core);
@@ -170,6 +180,7 @@ void core_start(struct core *core)
     core->started_at = core_now(core);
     gossip_start(core);
     files_start(core);
+    remember_start(core);
     pipes_start(core);
     relay_start(core);
     reservations_start(core);
@@ -188,6 +199,9 @@ void core_stop(struct core *core)
         call_abort(core->calls, &fault);
     }
     files_stop(core);
+    openings_stop(core);
+    puts_stop(core);
+    remember_stop(core);
     connects_stop(core);
     gossip_stop(core);
     if (core->relay)
@@ -226,7 +240,8 @@ static void on_bye(struct link *link, const struct msg *m)
 /* An answer, which may be late, or never have been asked for. */
 static void on_answer(struct link *link, const struct msg *m)
 {
-    if (!ask_on_answer(link, m) && !sessions_on_error(link, m) && !(m->type == MSG_ERROR && gets_on_error(link, m)))
+    if (!ask_on_answer(link, m) && !sessions_on_error(link, m) &&
+        !(m->type == MSG_ERROR && (gets_on_error(link, m) || takes_on_error(link, m))))
         link->core->refused_messages++;
 }
 
@@ -261,8 +276,16 @@ static void on_service_message(struct link *link, const struct msg *m)
     case MSG_FETCH: files_on_request(link, m); break;
     case MSG_CANCEL:
         files_on_request(link, m);
+        openings_on_request(link, m);
         connect_on_cancel(link, m);
         break;
+    case MSG_FILE:
+    case MSG_FILE_CLOSE:
+    case MSG_INDEX:
+    case MSG_PUT:
+    case MSG_LITERALS:
+    case MSG_GATHER:
+    case MSG_COMMIT: openings_on_request(link, m); break;
     case MSG_PIPES: pipes_on_request(link, m); break;
     case MSG_RESERVE:
     case MSG_OFFER:
@@ -284,7 +307,14 @@ static void on_service_message(struct link *link, const struct msg *m)
     case MSG_OFFER_OK:
     case MSG_HANDLES_OK:
     case MSG_USE_OK:
-    case MSG_BRIDGE_OK: on_answer(link, m); break;
+    case MSG_BRIDGE_OK:
+    case MSG_FILE_OK:
+    case MSG_INDEX_OK:
+    case MSG_PUT_OK:
+    case MSG_LITERALS_OK:
+    case MSG_GATHER_OK:
+    case MSG_COMMIT_OK:
+    case MSG_PROGRESS: on_answer(link, m); break;
     default: on_pipe_message(link, m); break;
     }
 }
@@ -358,6 +388,7 @@ void core_take(struct link *link, const void *bytes, size_t n)
 {
     struct msg *m = &link->core->incoming;
     link->heard_at = core_now(link->core);
+    link->bytes_in += n + LINK_OVERHEAD;
     int err = msg_decode(bytes, n, m);
     if (err)
         refuse(link, m, err);

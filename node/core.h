@@ -29,6 +29,9 @@ struct core_config {
     uint64_t incarnation; /* higher at every start */
     bool no_beacon;
     struct relay_quota quota;
+    const char *bases;   /* folder for what is remembered of peers' files (store/bases.h); NULL: nothing is. Borrowed */
+    uint64_t base_limit; /* bytes of that */
+    const char *spool;   /* folder for what is made for a peer to fetch. Borrowed */
 };
 
 /* A node given by --peer or remembered in a ticket: an address to ask, and an id when it is known. */

@@ -26,6 +26,7 @@ bool bucket_take(struct bucket *b, uint64_t now);
 /* ---- links */
 
 #define LINK_BUCKETS 256
+#define LINK_OVERHEAD 43   /* bytes that ZMTP and CURVE add to a message */
 #define LINK_STRIKES_MAX 3 /* malformed messages before a link is dropped */
 
 enum link_state { LINK_DIALLING, LINK_ACCEPTED, LINK_UP, LINK_STATES };
@@ -52,7 +53,8 @@ struct link {
     uint8_t curve[CURVE_KEY_BYTES];
     uint64_t incarnation; /* of the peer when it was greeted */
     uint64_t opened_at, heard_at, used_at, pinged_at, rtt;
-    uint64_t doubted_at; /* not heard since: it ends soon */
+    uint64_t doubted_at;          /* not heard since: it ends soon */
+    uint64_t bytes_in, bytes_out; /* of messages, and what their framing adds (LINK_OVERHEAD each) */
     uint64_t ping_nonce;
     unsigned strikes; /* malformed messages so far */
     struct bucket messages;
@@ -177,6 +179,12 @@ void company_fini(struct core *core);
 typedef void ask_done(void *arg, const struct msg *m, const struct fault *fault);
 /* Sends a request (numbers it) and waits for its answer of type `answer`, or ERROR, at most `timeout`. */
 int ask(struct link *link, struct msg *m, enum msg_type answer, uint64_t timeout, ask_done *done, void *arg);
+/* As ask, for work that takes its time: the answer may come as late as it likes, while PROGRESS tells of it. ASK_SILENCE without
+ * that ends it. `progress` may be NULL. */
+typedef void ask_progress(void *arg, const struct msg_progress *p);
+int ask_for_long(struct link *link, struct msg *m, enum msg_type answer, ask_progress *progress, ask_done *done, void *arg);
+/* The request with this arg is not wanted any more: CANCEL goes out, and no answer is waited for. */
+void ask_withdraw(struct core *core, void *arg);
 uint64_t ask_number(struct core *core, void *arg); /* of the request with this arg, or 0 */
 bool ask_waits(const struct core *core, const struct link *link);
 void ask_cancel(struct core *core, void *arg);
@@ -229,6 +237,7 @@ int core_peer(struct core *core, const char *name, struct peer **peer, struct fa
 
 typedef void verb_start(struct call *call, const struct row *request);
 verb_start verb_ls, verb_get, verb_ping, verb_invite, verb_join, verb_trust, verb_untrust, verb_share, verb_unshare;
+verb_start verb_put, verb_forget;                                                                /* put.c, remember.c */
 verb_start verb_pipe_resolve, verb_pipe_listen, verb_pipe_send, verb_pipe_connect, verb_pipe_ls; /* verbs_pipe*.c, connect.c */
 
 /* ---- trust */
@@ -256,6 +265,11 @@ void files_on_request(struct link *link, const struct msg *m);
 void files_link_lost(struct core *core, struct link *link);
 /* A share was put, or dropped. */
 void files_share_changed(struct core *core, const char *name);
+/* The share that a request means, or NULL after it was refused. */
+struct share *files_share_for(struct link *link, uint64_t request, const struct tag *pipe, const char *name);
+/* Splits a shared path into a folder to open and a path below it (PATH_BYTES_MAX + 1 each): a shared file is reached through its
+ * parent. False: nothing is below a file. */
+bool files_place(const struct share *share, const struct share_path *at, char *root, char *path);
 void files_stop(struct core *core);
 void files_free(struct core *core);
 void shares_free(struct core *core);
@@ -350,6 +364,11 @@ struct core {
     struct opened *opened; /* what is behind byte streams to them (resources.c) */
     struct serve *serves;  /* FETCHes and LISTs of peers in work */
     struct get *gets;
+    struct put *puts;
+    struct parcel *parcels;
+    struct take *takes;
+    struct openings *openings; /* files that peers have open */
+    struct remember *remember;
     uint32_t jobs;      /* handed to the port and not back yet */
     uint32_t transfers; /* receives and sends that have not ended */
 

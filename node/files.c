@@ -23,8 +23,7 @@ struct serve {
     char *path;
 };
 
-/* Splits a shared path into a folder to open and a path below it: a shared file is reached through its parent. */
-static bool share_place(const struct share *share, const struct share_path *at, char *root, char *path)
+bool files_place(const struct share *share, const struct share_path *at, char *root, char *path)
 {
     const char *full = share->row.path;
     if (share->row.kind == RESOURCE_DIR) {
@@ -84,8 +83,7 @@ static bool over_quota(const struct link *link, bool transfer)
     return requests >= REQUESTS_PER_PEER_MAX || (transfer && (sends >= SENDS_PER_PEER_MAX || all >= SENDS_MAX));
 }
 
-/* The share that a request means, or NULL after it was refused. */
-static struct share *share_for(struct link *link, uint64_t request, const struct tag *pipe, const char *name)
+struct share *files_share_for(struct link *link, uint64_t request, const struct tag *pipe, const char *name)
 {
     struct core *core = link->core;
     struct tag files = pipe_owned(&core->config.identity->id, "files");
@@ -182,7 +180,7 @@ static void listed(struct job *job)
 
 static void on_list(struct link *link, const struct msg *m)
 {
-    struct share *share = share_for(link, m->request, &m->list.pipe, m->list.at.share);
+    struct share *share = files_share_for(link, m->request, &m->list.pipe, m->list.at.share);
     if (!share || refused_stream(link, m->request, share, &m->list.at))
         return;
     struct list_job *j = calloc(1, sizeof *j);
@@ -191,7 +189,7 @@ static void on_list(struct link *link, const struct msg *m)
         free(j);
         return;
     }
-    if (!share_place(share, &m->list.at, j->root, j->path)) {
+    if (!files_place(share, &m->list.at, j->root, j->path)) {
         link_error(link, m->request, ERR_NOT_FOUND, "this share is a file; nothing is below it");
         free(j);
         return;
@@ -259,7 +257,7 @@ static void fetch_ended(struct send *send)
 static struct serve *fetch_new(struct link *link, const struct msg *m, const struct share *share)
 {
     char root[PATH_BYTES_MAX + 1], path[PATH_BYTES_MAX + 1];
-    if (!share_place(share, &m->fetch.at, root, path)) {
+    if (!files_place(share, &m->fetch.at, root, path)) {
         link_error(link, m->request, ERR_NOT_FOUND, "this share is a file; nothing is below it");
         return NULL;
     }
@@ -278,7 +276,7 @@ static struct serve *fetch_new(struct link *link, const struct msg *m, const str
 static void on_fetch(struct link *link, const struct msg *m)
 {
     struct core *core = link->core;
-    struct share *share = share_for(link, m->request, &m->fetch.pipe, m->fetch.at.share);
+    struct share *share = files_share_for(link, m->request, &m->fetch.pipe, m->fetch.at.share);
     if (!share || refused_stream(link, m->request, share, &m->fetch.at))
         return;
     if (over_quota(link, true) || core->stopping) {

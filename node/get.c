@@ -281,7 +281,7 @@ static void make_key(struct get *g)
     base32_encode(tag.b, TAG_BYTES, g->key);
 }
 
-static int source_read(struct get *g, const char *text, size_t n, struct fault *fault)
+static int parse_source(struct get *g, const char *text, size_t n, struct fault *fault)
 {
     char name[NODE_ID_TEXT + NAME_MAX_BYTES + 1];
     int err = source_parse(text, n, name, sizeof name, &g->at, fault);
@@ -303,7 +303,7 @@ static void next_source(struct get *g)
         return;
     }
     memset(&g->seen, 0, sizeof g->seen);
-    if (source_read(g, text, n, &fault) != 0) {
+    if (parse_source(g, text, n, &fault) != 0) {
         g->peer = NULL;
         get_source_over(g, &fault);
         return;

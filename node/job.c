@@ -13,7 +13,7 @@
 
 bool job_is_store(const struct job *job)
 {
-    return job->kind != JOB_LIST && job->kind != JOB_INSPECT;
+    return job->kind < JOB_FIRST_OF_WORKER;
 }
 
 void job_store(struct db *db, struct job *job)
@@ -25,7 +25,7 @@ void job_store(struct db *db, struct job *job)
     case JOB_DROP_PEER: err = state_db_drop_peer(db, &((struct peer_job *)job)->row.id, fault); break;
     case JOB_PUT_SHARE: err = state_db_put_share(db, &((struct share_job *)job)->row, fault); break;
     case JOB_DROP_SHARE: err = state_db_drop_share(db, ((struct share_job *)job)->row.name, fault); break;
-    default: err = fault_set(fault, ERR_UNSUPPORTED, "no such job"); break;
+    default: job_base(db, job); return;
     }
     fault->code = (enum err)err;
 }
@@ -113,6 +113,12 @@ static int inspect(struct inspect_job *job)
 
 void job_work(struct job *job)
 {
-    int err = job->kind == JOB_LIST ? list((struct list_job *)job) : inspect((struct inspect_job *)job);
-    job->fault.code = (enum err)err;
+    switch (job->kind) {
+    case JOB_LIST: job->fault.code = (enum err)list((struct list_job *)job); break;
+    case JOB_INSPECT: job->fault.code = (enum err)inspect((struct inspect_job *)job); break;
+    case JOB_REMEMBER:
+    case JOB_SURVEY:
+    case JOB_DIFF: job_put(job); break;
+    default: job_gather(job); break;
+    }
 }

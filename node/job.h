@@ -5,11 +5,39 @@
 #ifndef WEFT_NODE_JOB_H
 #define WEFT_NODE_JOB_H
 
+#include "bases.h"
+#include "diff.h"
 #include "err.h"
+#include "gather.h"
 #include "state_db.h"
 #include "tree.h"
 
-enum job_kind { JOB_PUT_PEER, JOB_DROP_PEER, JOB_PUT_SHARE, JOB_DROP_SHARE, JOB_LIST, JOB_INSPECT, JOB_KIND_COUNT };
+enum job_kind {
+    /* on the store actor */
+    JOB_PUT_PEER,
+    JOB_DROP_PEER,
+    JOB_PUT_SHARE,
+    JOB_DROP_SHARE,
+    JOB_BASE_FIND,
+    JOB_BASE_SIMILAR,
+    JOB_BASE_PUT,
+    JOB_BASE_FORGET,
+    JOB_BASE_CLEAR,
+    JOB_BASE_SUMS,
+    /* on a worker */
+    JOB_LIST,
+    JOB_INSPECT,
+    JOB_REMEMBER,
+    JOB_SURVEY,
+    JOB_DIFF,
+    JOB_OPEN,
+    JOB_INDEX,
+    JOB_GATHER,
+    JOB_COMMIT,
+    JOB_CLOSE,
+    JOB_KIND_COUNT
+};
+#define JOB_FIRST_OF_WORKER JOB_LIST
 
 struct job {
     enum job_kind kind;
@@ -44,6 +72,106 @@ struct inspect_job { /* what is this path, or command, of our own user? */
     bool fifo;                     /* OTHER: it is a FIFO */
     uint64_t size;
     char real[PATH_BYTES_MAX + 1]; /* resolved, absolute; the command with its program's path */
+};
+
+/* ---- what is remembered of files of peers (job_base.c) */
+
+struct base_job { /* FIND, SIMILAR: row.key in (and its sketch), row out. PUT: row in. FORGET: row.key. CLEAR. SUMS */
+    struct job job;
+    const char *dir; /* the home's `bases` */
+    uint64_t limit;
+    struct base_row row;
+    uint64_t seed;          /* FIND, SIMILAR: out */
+    struct bases_sums sums; /* out */
+};
+
+struct remember_job { /* clones and indexes a file */
+    struct job job;
+    const char *dir;
+    char path[PATH_BYTES_MAX + 1];
+    uint64_t seed;
+    struct base_row row; /* key, number, state in; bytes, cost, sketch out */
+    atomic_bool stop;
+};
+
+/* ---- a file that is put (job_put.c) */
+
+#define SURVEY_FILES_MAX 4096 /* that are looked at one by one; the rest of a folder goes with it as a whole */
+
+struct survey_job { /* what is at this path of our own user, and which files in it are worth an update? */
+    struct job job;
+    char path[PATH_BYTES_MAX + 1]; /* absolute */
+    uint64_t least;                /* bytes of a file that is told */
+    enum file_kind kind;           /* out */
+    struct file_state state;       /* of a file */
+    uint64_t files, bytes;         /* in all */
+    uint32_t count;                /* out, of `file`: owned by whoever has the job; free path and file */
+    struct surveyed {
+        char *path; /* in the folder */
+        struct file_state state;
+    } * file;
+};
+
+struct diff_job { /* compares a file of our own user with a base */
+    struct job job;
+    const char *dir;               /* the home's `bases` */
+    char path[PATH_BYTES_MAX + 1]; /* absolute */
+    bool has_base;
+    struct base_row base;                /* when it has */
+    char index_path[PATH_BYTES_MAX + 1]; /* "" or a file with the peer's index, instead of a base; it is removed */
+    uint64_t seed, number;               /* of the new index and its files */
+    bool sketch_only;                    /* no base: make the new index and its sketch, nothing else */
+    uint32_t regions_max;
+    _Atomic uint64_t done;
+    atomic_bool stop;
+    /* out */
+    struct file_state state; /* of the file, as it was read; token as tree_token */
+    struct diff diff;        /* diff_free */
+    bool bytes;              /* NUMBER.bytes was made: `snapshot` is its path, and the file was read from it */
+    char snapshot[PATH_BYTES_MAX + 1];
+    uint64_t cost;
+    size_t sketch_count;
+    uint64_t sketch[SKETCH_HASHES];
+};
+
+/* ---- files of this node that peers have open (job_gather.c) */
+
+struct open_job {
+    struct job job;
+    char root[PATH_BYTES_MAX + 1], path[PATH_BYTES_MAX + 1]; /* as struct list_job's */
+    bool write;
+    struct site site;   /* out, when write: site_close */
+    struct source source; /* out, when not: source_close */
+};
+
+struct index_job { /* makes the index of an open file, as a file NAME in folder `dir` */
+    struct job job;
+    const struct source *source;
+    uint64_t seed;
+    char dir[PATH_BYTES_MAX + 1], name[ENTRY_NAME_MAX + 1];
+    uint64_t bytes; /* out: of the index */
+    _Atomic uint64_t done;
+    atomic_bool stop;
+};
+
+struct
+    gather_job { /* GATHER: opens the gather (and its literals) when it has not been, builds a part. COMMIT. CLOSE: see below */
+    struct job job;
+    const struct site *site;
+    const char *key;
+    struct gather *gather; /* in and out */
+    const struct source *source;
+    struct regions regions;
+    uint64_t literals; /* bytes that have arrived; UINT64_MAX: none are expected */
+    bool open_only;    /* GATHER: just make the folder, for literals to come to */
+    struct gather_watch *watch;
+    uint64_t size; /* COMMIT, in */
+    struct hash128 hash;
+    struct stage_meta meta;
+    struct file_state state; /* COMMIT, out */
+    bool keep;               /* CLOSE: as gather_close; closes place and source too, which the job owns then */
+    struct site *owned_site;
+    struct source *owned_source;
 };
 
 #endif

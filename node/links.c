@@ -43,7 +43,10 @@ int link_send(struct link *link, const struct msg *m)
     int err = msg_encode(m, core->outgoing, sizeof core->outgoing, &n);
     if (err)
         return err;
-    return link_carry(link, core->outgoing, n);
+    err = link_carry(link, core->outgoing, n);
+    if (!err)
+        link->bytes_out += n + LINK_OVERHEAD;
+    return err;
 }
 
 bool link_may_flow(struct link *link)

@@ -19,6 +19,7 @@
 #define WEFT_NODE_TRANSFER_H
 
 #include "msg.h"
+#include "regions.h"
 #include "stage.h"
 
 #include <stdatomic.h>
@@ -31,6 +32,7 @@ struct transfer_progress {
     _Atomic int phase;
     _Atomic uint64_t bytes_total, bytes_done; /* content of files: placed, found already there, or resumed */
     _Atomic uint64_t bytes_moved;             /* content bytes that crossed the wire in this transfer */
+    _Atomic uint64_t wire_in, wire_out;       /* bytes of its connections, handshakes included; complete at done() */
     _Atomic uint32_t files_total, files_done;
     _Atomic uint32_t present, skipped, failed; /* already there; left by --if-exists skip; each told by item() */
 };
@@ -41,9 +43,11 @@ struct receive {
     struct relay_way way; /* with addresses: we dial this, and tell the sender of `other` */
     struct relay_way other;
     uint8_t streams;  /* with a way: as many as the relay joins */
-    const char *dest; /* existing folder of this machine, absolute */
-    const char *top;  /* name under which the fetched thing is placed in it: one component */
-    const char *key;  /* of the stage: the same for the same source and destination, so that the same command resumes */
+    const char *dest; /* existing folder of this machine, absolute; or what people call the one of dest_fd */
+    bool at_fd;       /* the folder is dest_fd (borrowed until done()): a peer chose it, so no path leads there */
+    int dest_fd;
+    const char *top; /* name under which the fetched thing is placed in it: one component */
+    const char *key; /* of the stage: the same for the same source and destination, so that the same command resumes */
     enum if_exists policy;
     bool dry_run;   /* the manifest only: nothing is written */
     bool listen;    /* false: the sender is to listen, we dial (see reception_info) */
@@ -52,8 +56,12 @@ struct receive {
     void (*ready)(struct receive *r);
     /* An item that was not placed and why, in order of occurrence. At most ITEMS_TOLD are told, all are counted. */
     void (*item)(struct receive *r, const char *path, const struct fault *fault);
+    /* A file of at least BASE_MIN_BYTES stands in its place now, or stood there just so already: its path below dest, and the
+     * sender's token for what is in it. NULL: nobody wants to know. */
+    void (*placed)(struct receive *r, const char *path, const struct file_state *state);
     void (*done)(struct receive *r);
     /* what came of it */
+    uint64_t token; /* (port) of the file in its place, when it was a single one: as this machine would say (tree_token) */
     struct reception_info reception;   /* (port) from ready() on */
     struct transfer_progress progress; /* (port) */
     struct fault fault; /* (port) from done() on: 0, ERR_PARTIAL when items failed, or why it ended. The text says
@@ -66,6 +74,7 @@ struct send {
     struct node_id peer;
     const char *root;                /* folder of this machine, absolute: the share's, or that of the shared file */
     const char *path;                /* in it, as struct share_path */
+    const struct regions *view;      /* not NULL: only the literals of these (source_narrow), as one file; it is read only */
     struct reception_info reception; /* as the peer sent it, validated */
     void *owner;
     void (*connected)(struct send *s); /* fills nothing: `answer` is ready */

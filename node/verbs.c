@@ -358,6 +358,8 @@ static const struct {
     {"untrust", verb_untrust},
     {"ls", verb_ls},
     {"get", verb_get},
+    {"put", verb_put},
+    {"forget", verb_forget},
     {"unshare", verb_unshare},
     {"pipe-resolve", verb_pipe_resolve},
     {"pipe-connect", verb_pipe_connect},

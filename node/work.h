@@ -10,4 +10,10 @@ bool job_is_store(const struct job *job);
 void job_store(struct db *db, struct job *job);
 void job_work(struct job *job);
 
+/* Their parts: on the store actor what is remembered (job_base.c), and on a worker what makes it (job_put.c: REMEMBER, SURVEY,
+ * DIFF) and what builds files for peers (job_gather.c: OPEN, INDEX, GATHER, COMMIT, CLOSE). */
+void job_base(struct db *db, struct job *job);
+void job_put(struct job *job);
+void job_gather(struct job *job);
+
 #endif

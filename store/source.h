@@ -9,15 +9,22 @@
 
 #include "root.h"
 
+struct regions;
+
 struct source {
     int fd;
-    struct stat st; /* when it was opened */
+    struct stat st;             /* when it was opened */
+    const struct regions *view; /* NULL: all of the file. Else only what its LITERALs say, back to back (borrowed) */
 };
 
 /* Opens the regular file at `path` for reading (root_open_file). Close it with source_close. ERR_NOT_FOUND, ERR_REFUSED,
  * ERR_DENIED, ... */
 int source_open(struct root *root, const char *path, struct source *src, struct fault *fault);
 void source_close(struct source *src);
+
+/* From now on the source is what the LITERAL regions of a new file's array say of that file, and nothing else: its size, its
+ * offsets and its token are of that. Without holes. */
+void source_narrow(struct source *src, const struct regions *view);
 
 uint64_t source_size(const struct source *src);
 /* As tree_token: the same as in the manifest when nothing has changed since. */

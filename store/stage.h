@@ -25,8 +25,6 @@ struct hash128 {
 struct hash128 hash128_of(const void *bytes, size_t n);
 bool hash128_equal(const struct hash128 *a, const struct hash128 *b);
 
-enum if_exists { IF_EXISTS_REFUSE, IF_EXISTS_SKIP, IF_EXISTS_RENAME, IF_EXISTS_OVERWRITE, IF_EXISTS_COUNT };
-
 /* IF_EXISTS_RENAME: "name.ext" as "name (k).ext", at most ENTRY_NAME_MAX bytes. */
 void stage_free_name(const char *name, unsigned k, char out[ENTRY_NAME_MAX + 1]);
 #define STAGE_FREE_NAMES 1000 /* k from 2 on that are tried */
@@ -47,6 +45,9 @@ struct stage_meta {
  * functions on a stage may be called by any thread; a batch is one thread's own; a batch and a file must end before their
  * stage. */
 int stage_open(const char *dest, const char *key, enum if_exists policy, struct stage **s, struct fault *fault);
+/* As stage_open, in the folder that `dir_fd` (borrowed, O_RDONLY) is: it is reached by no path, since a peer chose it. `shown`
+ * is what it is called in sentences. */
+int stage_open_at(int dir_fd, const char *shown, const char *key, enum if_exists policy, struct stage **s, struct fault *fault);
 /* Closes it (NULL is fine); when `done`, also removes the stage folder and whatever is left in it. What is kept otherwise
  * serves the next attempt; a stage without anything in it goes in any case. */
 void stage_close(struct stage *s, bool done);

@@ -1,0 +1,7 @@
+/* Jobs about files of peers. See job.h. */
+#include "work.h"
+
+void job_put(struct job *job)
+{
+    job->fault.code = ERR_UNSUPPORTED;
+}

@@ -1,0 +1,29 @@
+/* Openings: files of this node that peers have open, and what they may do with them (claims GATHER-2, GATHER-5 to GATHER-7).
+ *
+ * FILE opens one, and its handle holds for the link on which it was given out, until FILE_CLOSE, the end of the link, or
+ * OPENING_IDLE without a request. A source may be any file that the peer may read; writing needs a share that is writable. A
+ * file that one peer has open for writing is nobody else's to write (ERR_LOCKED, and by whom). Rights are looked at again with
+ * every request: a share that is no more, or a peer that is not trusted any more, ends what is open.
+ *
+ *   INDEX     a worker makes the index of a file that is open for reading or writing, and stands ready as a parcel
+ *   PUT       what the peer has ready is taken, to the place of an opening (puts_in.c)
+ *   LITERALS  what it has ready is taken, into the hidden folder of a gather
+ *   GATHER    limits first; then a worker builds the next part
+ *   COMMIT    a worker checks, makes durable, renames
+ *
+ * Requests for one opening are done one at a time. While one is in work its asker is told PROGRESS; CANCEL ends it. Gathers wait
+ * for their turn, GATHERS_MAX at once, one of each peer before the second of any. */
+#ifndef WEFT_NODE_OPENINGS_H
+#define WEFT_NODE_OPENINGS_H
+
+#include "core_internal.h"
+
+void openings_on_request(struct link *link,
+                         const struct msg *m); /* FILE, FILE_CLOSE, INDEX, PUT, LITERALS, GATHER, COMMIT, CANCEL */
+void openings_link_lost(struct core *core, struct link *link);
+void openings_share_changed(struct core *core, const char *name);
+void openings_stop(struct core *core);
+void openings_free(struct core *core);
+size_t openings_count(const struct core *core);
+
+#endif
