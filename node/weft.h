@@ -191,6 +191,8 @@ struct weft_options { /* zeroed: all defaults */
     uint32_t relay_sessions;       /* as a relay: sessions of one client; default 64 */
     uint64_t relay_bytes;          /* bytes that one client may have carried while its reservation lasts; default no limit */
     uint64_t relay_rate;           /* and bytes a second; default no limit */
+    uint64_t base_bytes;           /* at most that is remembered of peers' files, for putting them anew; default 32 GiB */
+    bool no_bases;                 /* nothing is remembered of them */
     int log_level;                 /* 0 errors .. 3 debug */
     void (*log)(void *arg, int level, const char *module, const char *line); /* from any thread; NULL: none */
     weft_on_row *event; /* "ready", "peer", "trust", "transfer", "warning", "stopping"; on the node's thread */
