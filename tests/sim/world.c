@@ -146,6 +146,9 @@ void world_start(struct world *w, size_t number)
     assert(!node->up);
     struct core_config config = {.identity = &node->identity, .roles = node->roles, .incarnation = ++node->incarnation};
     memcpy(config.name, node->name, sizeof config.name);
+    config.bases = node->disk[0] ? node->bases : NULL;
+    config.base_limit = BASE_CACHE_BYTES;
+    config.spool = node->disk[0] ? node->spool : "/tmp";
     node->life++;
     node->up = true;
     node->wake = TIMER_NEVER;
@@ -277,6 +280,7 @@ void world_free(struct world *w)
         free(w->nodes[i]->wires);
         free(w->nodes[i]->peers);
         stages_free(w->nodes[i]);
+        disk_free(w->nodes[i]);
         raw_free(w->nodes[i]);
         free(w->nodes[i]);
     }

@@ -44,6 +44,9 @@ void world_stop(struct world *w, size_t node);
 void world_crash(struct world *w, size_t node);
 /* As by SIGSTOP and SIGCONT: what happens to a frozen node waits, and then happens all at once. */
 void world_freeze(struct world *w, size_t node, bool frozen);
+/* Gives a node a disk, a real folder of this machine: from its next start on it remembers files of its peers. What it shares
+ * below that, and what is put there, are real files. */
+const char *world_disk(struct world *w, size_t node);
 struct core *world_core(struct world *w, size_t node);
 const struct node_id *world_id(struct world *w, size_t node);
 

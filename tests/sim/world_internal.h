@@ -87,6 +87,9 @@ struct sim_node {
     size_t share_count;
     struct peer_row *peers;
     size_t peer_count;
+    char disk[64], bases[80], spool[80]; /* "" or a folder of this machine */
+    struct base_row *rows;               /* what it remembers of files of its peers */
+    size_t row_count;
     struct answer answer;
     bool waiting;
     struct raw *raw; /* NULL: it has a core */
@@ -137,6 +140,13 @@ void sim_send_go(void *self, struct send *s);
 void sim_send_cancel(void *self, struct send *s, int code);
 void transfers_end(struct sim_node *node);
 void stages_free(struct sim_node *node);
+/* Disks (world_disk.c): jobs that are really done, and what a transfer between nodes with disks really places. */
+bool disk_does(const struct sim_node *node, const struct job *job);
+void disk_base(struct sim_node *node, struct base_job *j);
+bool disk_sends(const struct sim_node *node, const struct send *s);
+uint64_t disk_bytes(const struct send *s);
+void disk_place(struct receive *r, const struct send *s);
+void disk_free(struct sim_node *node);
 /* Bridges and resources (world_bridge.c). Does a bridge join these two ways, and do the nodes at their ends reach its relay? */
 bool bridge_carries(struct world *w, const struct relay_way *a, const struct relay_way *b, size_t node_a, size_t node_b);
 void bridge_moved(struct world *w, const struct relay_way *way, uint64_t n); /* counts; may end it by its limit */

@@ -2,6 +2,7 @@
  *
  * CURVE is modelled by its effect: a connection to an endpoint comes about only when the node that stands there has the id
  * that was dialled, and the accepting side is told the dialler's true key. */
+#include "work.h"
 #include "world_internal.h"
 
 #include <assert.h>
@@ -241,6 +242,16 @@ static void save_peer(struct sim_node *node, const struct peer_row *row)
 
 void sim_run_job(struct sim_node *node, struct job *job)
 {
+    if (job->kind >= JOB_BASE_FIND && job->kind <= JOB_BASE_SUMS) {
+        disk_base(node, (struct base_job *)job);
+        job->done(job);
+        return;
+    }
+    if (disk_does(node, job)) {
+        job_work(job);
+        job->done(job);
+        return;
+    }
     switch (job->kind) {
     case JOB_LIST: page_of((struct list_job *)job); break;
     case JOB_INSPECT: {

@@ -1,6 +1,7 @@
-/* Transfers of the simulated world. A shared thing is SIM_FILES files of SIM_FILE_BYTES; a transfer moves them at world_rate, a
- * tick at a time, while its way is open: directly, where the side that is dialled is behind no firewall, or through a bridge.
- * What has come stays in the receiving node's stage, so that the next receive with the same key goes on from there.
+/* Transfers of the simulated world. A shared thing is SIM_FILES files of SIM_FILE_BYTES (or a real one: world_disk.c); a
+ * transfer moves them at world_rate, a tick at a time, while its way is open: directly, where the side that is dialled is
+ * behind no firewall, or through a bridge. What has come stays in the receiving node's stage, so that the next receive with
+ * the same key goes on from there.
  *
  * A transfer has at most one event on its way; what goes wrong meanwhile is only noted. The receiver's ticks move both. */
 #include "world_internal.h"
@@ -25,6 +26,7 @@ struct sim_transfer {
     bool pending;               /* its event is on the way */
     bool go;
     uint64_t *staged; /* receiver: what has come so far, also before */
+    uint64_t total;   /* and will have come in all */
 };
 
 /* ---- what is kept of interrupted receives */
@@ -203,20 +205,22 @@ static void tick(void *data)
         lost(rx);
         return;
     }
-    uint64_t left = TOTAL - *rx->staged, most = rx->node->world->rate / TICKS_PER_S;
+    uint64_t left = rx->total - *rx->staged, most = rx->node->world->rate / TICKS_PER_S;
     uint64_t n = rx->node->frozen || tx->node->frozen ? 0 : left < most ? left : most;
     *rx->staged += n;
     p->bytes_moved += n;
     p->bytes_done = *rx->staged;
-    p->files_done = (uint32_t)(*rx->staged / SIM_FILE_BYTES);
+    p->files_done = disk_sends(tx->node, tx->s) ? 0 : (uint32_t)(*rx->staged / SIM_FILE_BYTES);
     tx->s->progress.bytes_moved += n;
     if (rx->r->way.addr_count > 0)
         bridge_moved(rx->node->world, &rx->r->way, n);
-    if (*rx->staged < TOTAL) {
+    if (*rx->staged < rx->total) {
         later(rx, TICK, tick);
         return;
     }
     *rx->staged = 0; /* all has its name: the stage is gone */
+    if (disk_sends(tx->node, tx->s))
+        disk_place(rx->r, tx->s);
     finish(rx);
     finish(tx);
 }
@@ -224,9 +228,12 @@ static void tick(void *data)
 static void run(struct sim_transfer *rx)
 {
     if (rx->other && rx->go && rx->other->go && !rx->pending && !rx->r->fault.code) {
+        bool real = disk_sends(rx->other->node, rx->other->s);
+        rx->total = real ? disk_bytes(rx->other->s) : TOTAL;
+        *rx->staged = *rx->staged < rx->total ? *rx->staged : 0;
         rx->r->progress.phase = TRANSFER_DATA;
-        rx->r->progress.files_total = SIM_FILES;
-        rx->r->progress.bytes_total = TOTAL;
+        rx->r->progress.files_total = real ? 1 : SIM_FILES;
+        rx->r->progress.bytes_total = rx->total;
         later(rx, TICK, tick);
     }
 }
