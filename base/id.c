@@ -88,3 +88,9 @@ bool tag_equal(const struct tag *a, const struct tag *b)
 {
     return memcmp(a->b, b->b, TAG_BYTES) == 0;
 }
+
+bool tag_is_zero(const struct tag *tag)
+{
+    static const struct tag zero;
+    return tag_equal(tag, &zero);
+}

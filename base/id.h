@@ -37,6 +37,7 @@ bool id_equal(const struct node_id *a, const struct node_id *b);
 /* As memcmp: the order in which everything that iterates over nodes does so. */
 int id_compare(const struct node_id *a, const struct node_id *b);
 bool tag_equal(const struct tag *a, const struct tag *b);
+bool tag_is_zero(const struct tag *tag); /* so: none */
 
 /* Base32, lower case, no padding. `text` needs BASE32_CHARS(n) + 1 bytes. */
 #define BASE32_CHARS(n) (((n)*8 + 4) / 5)

@@ -59,6 +59,20 @@ static const struct codec {
     [MSG_NEXT_OK] = {"NEXT_OK", next_write, next_read, 4, true},
     [MSG_BRIDGE] = {"BRIDGE", bridge_write, bridge_read, 2, true},
     [MSG_BRIDGE_OK] = {"BRIDGE_OK", bridge_ok_write, bridge_ok_read, 3, true},
+    [MSG_FILE] = {"FILE", file_write, file_read, 4, true},
+    [MSG_FILE_OK] = {"FILE_OK", file_ok_write, file_ok_read, 4, true},
+    [MSG_FILE_CLOSE] = {"FILE_CLOSE", file_close_write, file_close_read, 1, false},
+    [MSG_INDEX] = {"INDEX", index_write, index_read, 2, true},
+    [MSG_INDEX_OK] = {"INDEX_OK", index_ok_write, index_ok_read, 3, true},
+    [MSG_PUT] = {"PUT", put_write, put_read, 5, true},
+    [MSG_PUT_OK] = {"PUT_OK", put_ok_write, put_ok_read, 7, true},
+    [MSG_LITERALS] = {"LITERALS", literals_write, literals_read, 3, true},
+    [MSG_LITERALS_OK] = {"LITERALS_OK", literals_ok_write, literals_ok_read, 1, true},
+    [MSG_GATHER] = {"GATHER", gather_write, gather_read, 7, true},
+    [MSG_GATHER_OK] = {"GATHER_OK", gather_ok_write, gather_ok_read, 3, true},
+    [MSG_COMMIT] = {"COMMIT", commit_write, commit_read, 6, true},
+    [MSG_COMMIT_OK] = {"COMMIT_OK", commit_ok_write, commit_ok_read, 1, true},
+    [MSG_PROGRESS] = {"PROGRESS", progress_write, progress_read, 3, true},
 };
 
 static const struct codec *codec_of(uint64_t type)

@@ -3,8 +3,8 @@
  * Each message is one MessagePack array [type, request, ...fields in fixed positions]. A request number is chosen by the asker
  * and comes back in the answer; it is 0 in messages that want no answer, and never 0 in JOIN, SHARES, LIST, FETCH, REGISTER,
  * OPEN, CONNECT, PIPES, RESERVE, OFFER, HANDLES, USE, NEXT, BRIDGE, FILE, INDEX, PUT, LITERALS, GATHER, COMMIT and their
- * answers. Decoding yields an owned struct with
- * every cap checked; whether the message is allowed now, and to this sender, is for its handler to say. */
+ * answers, and in PROGRESS. Decoding yields an owned struct with every cap checked; whether the message is allowed now, and to
+ * this sender, is for its handler to say. */
 #ifndef WEFT_BASE_MSG_H
 #define WEFT_BASE_MSG_H
 
@@ -260,8 +260,8 @@ struct reception_info {
 
 struct msg_fetch {
     struct tag pipe;
-    struct tag offer; /* zeros: something shared. Else what this node was offered under that name; `at` is empty then */
-    struct share_path at;
+    struct share_path at; /* something shared; its share is "" when it is a parcel */
+    struct tag parcel;    /* zeros: none. Else what stands ready for this node under that name */
     struct reception_info reception;
 };
 
@@ -542,7 +542,7 @@ struct msg_put {
 };
 
 struct put_item {     /* that could not be placed */
-    uint16_t len;     /* of its path: 1..PATH_BYTES_MAX, any bytes but NUL */
+    uint16_t len;     /* of its path: share_path_valid, and not empty */
     const char *path; /* into the message (decoding) or the caller's memory (encoding); not terminated */
     enum err code;
     char text[ERROR_TEXT_MAX + 1];
@@ -551,11 +551,11 @@ struct put_item {     /* that could not be placed */
 struct msg_put_ok {
     uint64_t files, bytes, present, skipped, failed;
     uint64_t token;     /* of the file, when it was a single one that was placed or was there already; else 0 */
-    uint8_t item_count; /* of the failed ones, as many as fit */
+    uint8_t item_count; /* of the failed ones: what does not fit is left out when it is encoded */
     struct put_item item[PUT_ITEMS_MAX];
 };
 
-struct msg_literals { /* and LITERALS_OK: bytes that are there now */
+struct msg_literals { /* LITERALS_OK: only the bytes, which are there now */
     uint64_t handle;
     struct tag parcel;
     uint64_t bytes;
@@ -598,7 +598,8 @@ struct msg_progress { /* of the request with this message's number; an answer co
 };
 
 /* One decoded or to be encoded message. It is large: allocate it, do not put it on a stack. Names and targets of LIST_OK
- * entries, paths of PUT_OK items, and the bytes of DATA, SPREAD, NEXT and GATHER, point into the bytes that were decoded and live as long as they. */
+ * entries, paths of PUT_OK items, and the bytes of DATA, SPREAD, NEXT and GATHER, point into the bytes that were decoded and
+ * live as long as they. */
 struct msg {
     enum msg_type type;
     uint64_t request;

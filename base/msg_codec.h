@@ -35,6 +35,12 @@ msg_read reserve_read, reserve_ok_read, offer_read, offer_ok_read, handles_read,
 msg_write use_write, use_ok_write, next_write, bridge_write, bridge_ok_write;
 msg_read use_read, use_ok_read, next_read, bridge_read, bridge_ok_read;
 
+/* msg_put.c */
+msg_write file_write, file_ok_write, file_close_write, index_write, index_ok_write, put_write, put_ok_write;
+msg_read file_read, file_ok_read, file_close_read, index_read, index_ok_read, put_read, put_ok_read;
+msg_write literals_write, literals_ok_write, gather_write, gather_ok_write, commit_write, commit_ok_write, progress_write;
+msg_read literals_read, literals_ok_read, gather_read, gather_ok_read, commit_read, commit_ok_read, progress_read;
+
 /* Shared by them. A record of 1..RECORD_BYTES_MAX bytes, or of 0 when it may be missing. */
 void record_bytes_write(struct mpw *w, const struct record_bytes *record);
 void record_bytes_read(struct mpr *r, struct record_bytes *record, bool may_be_missing);
@@ -43,6 +49,12 @@ void code_write(struct mpw *w, enum err code);
 enum err code_read(struct mpr *r);
 void node_ids_write(struct mpw *w, const struct node_id *ids, size_t count, size_t max);
 size_t node_ids_read(struct mpr *r, struct node_id *ids, size_t max);
+/* A share's name and a valid path in it. */
+void share_path_write(struct mpw *w, const struct share_path *at);
+void share_path_read(struct mpr *r, struct share_path *at);
+/* The name of a parcel: never zeros. */
+void parcel_write(struct mpw *w, const struct tag *parcel);
+void parcel_read(struct mpr *r, struct tag *parcel);
 void reception_write(struct mpw *w, const struct reception_info *info);
 void reception_read(struct mpr *r, struct reception_info *info);
 /* A way with at least one address. */

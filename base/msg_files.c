@@ -62,13 +62,13 @@ void shares_ok_read(struct mpr *r, struct msg *m)
 
 /* ---- LIST */
 
-static void share_path_write(struct mpw *w, const struct share_path *at)
+void share_path_write(struct mpw *w, const struct share_path *at)
 {
     mpw_str(w, at->share);
     mpw_bin(w, at->path, at->len);
 }
 
-static void share_path_read(struct mpr *r, struct share_path *at)
+void share_path_read(struct mpr *r, struct share_path *at)
 {
     size_t n;
     mpr_str(r, at->share, sizeof at->share);
@@ -147,16 +147,27 @@ void list_ok_read(struct mpr *r, struct msg *m)
 
 /* ---- FETCH */
 
+/* What stands ready as a parcel is in no share: its name stands where a share's would, and there is no path. */
 void fetch_write(struct mpw *w, const struct msg *m)
 {
     mpw_bin(w, m->fetch.pipe.b, TAG_BYTES);
-    share_path_write(w, &m->fetch.at);
+    if (tag_is_zero(&m->fetch.parcel)) {
+        share_path_write(w, &m->fetch.at);
+    } else {
+        parcel_write(w, &m->fetch.parcel);
+        mpw_nil(w);
+    }
     reception_write(w, &m->fetch.reception);
 }
 
 void fetch_read(struct mpr *r, struct msg *m)
 {
     mpr_bin_of(r, m->fetch.pipe.b, TAG_BYTES);
-    share_path_read(r, &m->fetch.at);
+    if (mpr_peek(r) == MP_BIN) {
+        parcel_read(r, &m->fetch.parcel);
+        mpr_nil(r);
+    } else {
+        share_path_read(r, &m->fetch.at);
+    }
     reception_read(r, &m->fetch.reception);
 }

@@ -30,6 +30,11 @@ bool entry_name_valid(const char *name, size_t n)
     return !(name[0] == '.' && (n == 1 || (n == 2 && name[1] == '.')));
 }
 
+bool entry_name_hidden(const char *name)
+{
+    return strncmp(name, STAGE_PREFIX, sizeof STAGE_PREFIX - 1) == 0;
+}
+
 bool share_path_valid(const char *path, size_t n)
 {
     if (n == 0)

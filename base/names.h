@@ -10,6 +10,9 @@
 bool name_valid(const char *name);
 /* The one validator of a file name from a peer: 1..255 bytes, no NUL, no '/', not "." or "..". */
 bool entry_name_valid(const char *name, size_t n);
+/* Names that begin so are of weft's own staging folders: no peer reads or writes there. */
+#define STAGE_PREFIX ".weft-stage-"
+bool entry_name_hidden(const char *name);
 /* A path inside a share: "" or valid entry names joined by single slashes; at most PATH_BYTES_MAX bytes, DEPTH_MAX slashes. */
 bool share_path_valid(const char *path, size_t n);
 

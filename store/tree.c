@@ -11,16 +11,11 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-static bool is_ours(const char *name)
-{
-    return strncmp(name, STAGE_PREFIX, sizeof STAGE_PREFIX - 1) == 0;
-}
-
 bool tree_hidden(const char *path)
 {
     for (const char *name = path; name; name = strchr(name, '/')) {
         name += *name == '/';
-        if (is_ours(name)) {
+        if (entry_name_hidden(name)) {
             return true;
         }
     }
@@ -89,7 +84,7 @@ int tree_names(int fd, int (*each)(void *arg, const char *name, uint64_t next), 
         for (ssize_t at = 0; at < n;) {
             const struct dirent64 *d = (const struct dirent64 *)(const void *)(buf + at);
             at += d->d_reclen;
-            if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0 || is_ours(d->d_name)) {
+            if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0 || entry_name_hidden(d->d_name)) {
                 continue;
             }
             int rc = each(arg, d->d_name, (uint64_t)d->d_off);

@@ -12,7 +12,6 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
-#define STAGE_PREFIX ".weft-stage-"
 /* Does the path lead into a staging folder? Peers may neither read nor write there. */
 bool tree_hidden(const char *path);
 
