@@ -14,7 +14,7 @@ BUILD_PACKAGES="
 CHECK_PACKAGES="libcmocka-dev clang libclang-rt-14-dev llvm clang-format clang-tidy mandoc shellcheck iproute2 procps python3"
 
 # To measure it against others.
-BENCH_PACKAGES="socat nftables rsync openssh-server openssh-client netcat-openbsd iperf3 iproute2 python3"
+BENCH_PACKAGES="socat nftables rsync rdiff xfsprogs openssh-server openssh-client netcat-openbsd iperf3 iproute2 python3"
 
 # Prints the names among $* that are not installed.
 packages_missing()

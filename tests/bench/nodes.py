@@ -19,9 +19,9 @@ READY_SECONDS = 20
 class Node:
     """A running `weft up` with a home of its own; its events arrive with the time at which they were read."""
 
-    def __init__(self, lab, program, place, name, *options):
+    def __init__(self, lab, program, place, name, *options, home=None):
         self.lab, self.program, self.place, self.name = lab, program, place, name
-        self.home = lab.path("homes", name)
+        self.home = home or lab.path("homes", name)
         self.events = queue.Queue()
         self.started = time.monotonic()
         self.process = lab.start(place, self.command("up", "--name", name, "--json", "--beacon-port", BEACON_PORT, *options),
