@@ -3,27 +3,21 @@
 
 #include "call.h"
 #include "log.h"
+#include "show.h"
 #include "units.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-static uint64_t number(const struct weft_row *row, const char *name)
-{
-    int64_t value = weft_row_int(row, name, 0);
-
-    return value < 0 ? 0 : (uint64_t)value;
-}
-
 void get_sum_read(struct get_sum *s, const struct weft_row *row)
 {
-    *s = (struct get_sum){.files = number(row, "files"),
-                          .bytes = number(row, "bytes"),
-                          .moved = number(row, "bytes_moved"),
-                          .present = number(row, "present"),
-                          .skipped = number(row, "skipped"),
-                          .failed = number(row, "failed"),
-                          .elapsed_us = number(row, "elapsed_us")};
+    *s = (struct get_sum){.files = show_number(row, "files"),
+                          .bytes = show_number(row, "bytes"),
+                          .moved = show_number(row, "bytes_moved"),
+                          .present = show_number(row, "present"),
+                          .skipped = show_number(row, "skipped"),
+                          .failed = show_number(row, "failed"),
+                          .elapsed_us = show_number(row, "elapsed_us")};
     if (s->moved > 0)
         routes_add(&s->routes, weft_row_text(row, "route", ""));
 }

@@ -55,6 +55,28 @@ uint64_t progress_left(const struct progress *p, uint64_t bytes)
     return (uint64_t)ceil((double)bytes / rate);
 }
 
+enum view_phase progress_phase(const char *name)
+{
+    static const struct {
+        const char *name;
+        enum view_phase phase;
+    } names[] = {
+        {"listing", VIEW_LISTING}, {"survey", VIEW_LISTING},   {"data", VIEW_DATA},
+        {"stream", VIEW_STREAM},   {"diff", VIEW_DIFF},        {"send", VIEW_SEND},
+        {"gather", VIEW_GATHER},   {"finish", VIEW_FINISHING}, {"finishing", VIEW_FINISHING},
+    };
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(name, names[i].name) == 0)
+            return names[i].phase;
+    return VIEW_WAITING;
+}
+
+bool progress_flows(enum view_phase phase)
+{
+    return phase != VIEW_WAITING && phase != VIEW_LISTING && phase != VIEW_FINISHING;
+}
+
 static void percent(const struct progress_view *v, char *out, size_t cap)
 {
     if (v->bytes_total == 0)
@@ -85,18 +107,39 @@ static void data_tail(const struct progress *p, const struct progress_view *v, c
              units_size((uint64_t)progress_rate(p)).s, eta);
 }
 
+/* The same of bytes that stay where they are: how many is of less interest than how far. */
+static void local_tail(const struct progress *p, const struct progress_view *v, const char *what, char *out, size_t cap)
+{
+    char part[16], eta[48];
+
+    percent(v, part, sizeof part);
+    time_left(p, v, eta, sizeof eta);
+    snprintf(out, cap, "  %s%s  %s/s%s", what, part, units_size((uint64_t)progress_rate(p)).s, eta);
+}
+
+static void safe_tail(const struct progress_view *v, char *out, size_t cap)
+{
+    snprintf(out, cap, "  %s  100%%, making it safe on disk", units_size(v->bytes_total).s);
+}
+
 static void tail(const struct progress *p, const struct progress_view *v, char *out, size_t cap)
 {
-    if (strcmp(v->phase, "connecting") == 0)
-        snprintf(out, cap, "  connecting");
-    else if (strcmp(v->phase, "stream") == 0)
-        snprintf(out, cap, "  %s  %s/s", units_size(v->bytes_done).s, units_size((uint64_t)progress_rate(p)).s);
-    else if (strcmp(v->phase, "listing") == 0)
+    bool all = v->bytes_total > 0 && v->bytes_done >= v->bytes_total;
+
+    switch (v->phase) {
+    case VIEW_LISTING:
         snprintf(out, cap, "  listing: %" PRIu64 " files, %s so far", v->files_total, units_size(v->bytes_total).s);
-    else if (strcmp(v->phase, "finishing") == 0 || (v->bytes_total > 0 && v->bytes_done >= v->bytes_total))
-        snprintf(out, cap, "  %s  100%%, making it safe on disk", units_size(v->bytes_total).s);
-    else
-        data_tail(p, v, out, cap);
+        break;
+    case VIEW_STREAM:
+        snprintf(out, cap, "  %s  %s/s", units_size(v->bytes_done).s, units_size((uint64_t)progress_rate(p)).s);
+        break;
+    case VIEW_DATA: all ? safe_tail(v, out, cap) : data_tail(p, v, out, cap); break;
+    case VIEW_SEND: data_tail(p, v, out, cap); break;
+    case VIEW_DIFF: local_tail(p, v, "comparing", out, cap); break;
+    case VIEW_GATHER: local_tail(p, v, "building it there", out, cap); break;
+    case VIEW_FINISHING: safe_tail(v, out, cap); break;
+    case VIEW_WAITING: snprintf(out, cap, "  connecting");
+    }
 }
 
 const char *progress_line(const struct progress *p, const struct progress_view *v, size_t columns, char *out, size_t cap)

@@ -28,9 +28,26 @@ double progress_rate(const struct progress *p);
 /* Seconds for that many bytes, or UINT64_MAX when nobody can tell. */
 uint64_t progress_left(const struct progress *p, uint64_t bytes);
 
+/* What goes on. */
+enum view_phase {
+    VIEW_WAITING,   /* "connecting", and what a newer node may say */
+    VIEW_LISTING,   /* "listing", "survey" */
+    VIEW_DATA,      /* "data" */
+    VIEW_STREAM,    /* "stream": nobody knows how long it is */
+    VIEW_DIFF,      /* "diff": the file is compared with what the peer has */
+    VIEW_SEND,      /* "send" */
+    VIEW_GATHER,    /* "gather": the peer builds the new file */
+    VIEW_FINISHING, /* "finishing", "finish" */
+};
+
+/* The phase that a row names. */
+enum view_phase progress_phase(const char *name);
+/* Do bytes flow in it, so that there is a rate? */
+bool progress_flows(enum view_phase phase);
+
 struct progress_view {
-    const char *phase; /* "connecting", "listing", "data", "finishing"; "stream": nobody knows how long it is */
-    const char *name;  /* escaped */
+    enum view_phase phase;
+    const char *name; /* escaped */
     uint64_t files_done, files_total, bytes_done, bytes_total;
 };
 

@@ -50,6 +50,13 @@ void show_put(FILE *out, const struct weft_row *row, const char *name)
     free(text);
 }
 
+uint64_t show_number(const struct weft_row *row, const char *name)
+{
+    int64_t value = weft_row_int(row, name, 0);
+
+    return value < 0 ? 0 : (uint64_t)value;
+}
+
 void show_each(const struct weft_row *row, const char *name, void (*each)(void *arg, const char *text, size_t n), void *arg)
 {
     for (size_t i = 0; i < weft_row_fields(row); i++) {

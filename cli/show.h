@@ -15,6 +15,9 @@ void show_put(FILE *out, const struct weft_row *row, const char *name);
 /* Prints the i-th field, whatever its type. */
 void show_put_at(FILE *out, const struct weft_row *row, size_t i);
 
+/* A count; 0 when it is missing. */
+uint64_t show_number(const struct weft_row *row, const char *name);
+
 /* Calls `each` for every value of a field that can repeat. */
 void show_each(const struct weft_row *row, const char *name, void (*each)(void *arg, const char *text, size_t n), void *arg);
 

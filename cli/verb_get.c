@@ -9,22 +9,18 @@
 #include "get_streams.h"
 #include "get_sum.h"
 #include "json.h"
-#include "progress.h"
+#include "meter.h"
+#include "policy.h"
 #include "show.h"
 #include "target.h"
 #include "verbs.h"
-#include "width.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-#define LINE_BYTES 2048
 
 struct get {
     struct cli *cli;
-    struct progress progress;
-    bool shows_progress;
+    struct meter meter;
     struct get_sum sum;
     bool ended, good; /* the node's part has, with "done" */
     bool exists;      /* something was in the way */
@@ -34,55 +30,7 @@ struct get {
     struct call *call;
 };
 
-static uint64_t number(const struct weft_row *row, const char *name)
-{
-    int64_t value = weft_row_int(row, name, 0);
-
-    return value < 0 ? 0 : (uint64_t)value;
-}
-
-static uint64_t now_ns(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 /* ---- rows */
-
-/* Has what is fetched reached its bytes? Waiting is no slow transfer. */
-static bool is_moving(const char *phase)
-{
-    return strcmp(phase, "data") == 0 || strcmp(phase, "stream") == 0;
-}
-
-static void on_progress(struct get *get, const struct weft_row *row)
-{
-    struct cli *cli = get->cli;
-    const char *phase = weft_row_text(row, "phase", "");
-    char text[LINE_BYTES];
-
-    if (!get->shows_progress)
-        return;
-    if (!is_moving(phase) || number(row, "bytes_moved") < get->progress.moved)
-        get->progress = (struct progress){0};
-    progress_sample(&get->progress, now_ns(), number(row, "bytes_moved"));
-    char *name = show_field(row, "name");
-    struct progress_view view = {
-        .phase = phase,
-        .name = name,
-        .files_done = number(row, "files_done"),
-        .files_total = number(row, "files_total"),
-        .bytes_done = number(row, "bytes_done"),
-        .bytes_total = number(row, "bytes_total"),
-    };
-    progress_line(&get->progress, &view, width_of_terminal(cli->err) - 1, text, sizeof text);
-    fprintf(cli->err, "\r%s\033[K", text);
-    fflush(cli->err);
-    cli->line = true;
-    free(name);
-}
 
 static void on_item(struct get *get, const struct weft_row *row)
 {
@@ -113,7 +61,7 @@ static void on_row(void *arg, const struct weft_row *row)
     if (cli->json)
         json_print_row(cli->out, row);
     if (strcmp(kind, "progress") == 0)
-        on_progress(get, row);
+        meter_show(&get->meter, row, show_number(row, "bytes_moved"));
     else if (strcmp(kind, "item") == 0)
         on_item(get, row);
     else
@@ -162,18 +110,6 @@ static int after(void *arg, int code, struct weft_error *error)
 
 /* ---- the words */
 
-static bool read_policy(const char *choice, enum if_exists *policy)
-{
-    static const char *const choices[IF_EXISTS_COUNT] = {"refuse", "skip", "rename", "overwrite"};
-
-    for (size_t i = 0; i < IF_EXISTS_COUNT; i++)
-        if (strcmp(choice, choices[i]) == 0) {
-            *policy = (enum if_exists)i;
-            return true;
-        }
-    return false;
-}
-
 /* Adds the first `count` words as sources. */
 static int set_sources(struct cli *cli, struct weft_row *request, size_t count)
 {
@@ -212,7 +148,7 @@ static int set_request(struct get *get, struct weft_row *request)
     const char *last = args_word(&cli->args, words - 1);
     bool has_dest = words > 1 && !target_is_remote(last);
 
-    if (!read_policy(if_exists, &get->policy))
+    if (!policy_read(if_exists, &get->policy))
         return cli_fail(cli, ERR_USAGE, "--if-exists takes refuse, skip, rename or overwrite");
     get->sources = words - has_dest;
     int status = set_sources(cli, request, get->sources);
@@ -225,7 +161,7 @@ static int set_request(struct get *get, struct weft_row *request)
 
 int cli_verb_get(struct cli *cli)
 {
-    struct get get = {.cli = cli, .shows_progress = !cli->quiet && !cli->json && cli_is_terminal(cli->err)};
+    struct get get = {.cli = cli};
     struct call call = {.request = cli_request("get"), .peer = args_word(&cli->args, 0), .on_row = on_row, .arg = &get};
 
     get.call = &call;
@@ -236,7 +172,7 @@ int cli_verb_get(struct cli *cli)
         weft_row_free(call.request);
         return status;
     }
-    progress_sample(&get.progress, now_ns(), 0);
+    meter_start(&get.meter, cli);
     status = cli_call(cli, &call);
     cli_clear_line(cli);
     if (get.exists && !args_has(&cli->args, "if-exists"))

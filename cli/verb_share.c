@@ -6,32 +6,17 @@
 #include "err.h"
 #include "exits.h"
 #include "json.h"
+#include "local.h"
 #include "log.h"
 #include "namelist.h"
 #include "show.h"
 #include "utf8.h"
 #include "verbs.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define SHOWN 200
-
-/* The last part of the path as typed, for a link has a name of its own; of the real path when that says nothing (".",
- * "a/.."). */
-static char *default_name(const char *typed, const char *real)
-{
-    size_t n = strlen(typed);
-
-    while (n && typed[n - 1] == '/')
-        n--;
-    size_t start = n;
-    while (start && typed[start - 1] != '/')
-        start--;
-    bool says_nothing = n == start || strncmp(typed + start, "..", n - start) == 0;
-    return cli_need(says_nothing ? strdup(strrchr(real, '/') + 1) : strndup(typed + start, n - start));
-}
 
 /* Is it a resource that is no path? A path that looks like one is written with "./" before it. */
 static bool is_target(const char *typed)
@@ -174,17 +159,19 @@ static int share_target(struct cli *cli, const char *target)
 static int share_path(struct cli *cli, const char *typed)
 {
     const char *as = args_value(&cli->args, "as", NULL);
-    char *real = realpath(typed, NULL), shown[SHOWN];
+    struct local local;
+    struct fault why = {0};
+    int status;
 
-    if (!real)
-        return cli_fail(cli, err_from_errno(errno), "%s: %s", escape(typed, strlen(typed), shown, sizeof shown),
-                        strerror(errno));
-    char *name = as ? cli_need(strdup(as)) : default_name(typed, real);
-    struct weft_row *request = cli_request("share");
-    weft_row_set_bytes(request, "path", real, strlen(real));
-    int status = share(cli, request, name);
-    free(name);
-    free(real);
+    int code = local_find(typed, &local, &why);
+    if (code == 0) {
+        struct weft_row *request = cli_request("share");
+        weft_row_set_bytes(request, "path", local.real, strlen(local.real));
+        status = share(cli, request, as ? as : local.name);
+    } else {
+        status = cli_fail(cli, code, "%s", why.text);
+    }
+    local_fini(&local);
     return status;
 }
 

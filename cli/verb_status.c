@@ -73,18 +73,11 @@ static void put_status(struct cli *cli, const struct weft_row *row)
 static const char *const relay_heads[] = {"RELAY", "STATE", ">SHARES", ">SESSIONS", ">GOOD FOR", "?WHY", NULL};
 static const char *const session_heads[] = {"PEER", "RELAY", "WAY", "SHARE", ">IN", ">OUT", ">IDLE", NULL};
 
-static uint64_t number(const struct weft_row *row, const char *field)
-{
-    int64_t value = weft_row_int(row, field, 0);
-
-    return value < 0 ? 0 : (uint64_t)value;
-}
-
 static void put_count(struct table *table, const struct weft_row *row, const char *field)
 {
     char text[24];
 
-    snprintf(text, sizeof text, "%" PRIu64, number(row, field));
+    snprintf(text, sizeof text, "%" PRIu64, show_number(row, field));
     table_text(table, text);
 }
 
@@ -94,7 +87,7 @@ static void on_reservation(struct table *table, const struct weft_row *row)
     table_text(table, weft_row_text(row, "state", NULL));
     put_count(table, row, "offers");
     put_count(table, row, "sessions");
-    table_text(table, number(row, "expires_s") ? units_seconds(number(row, "expires_s")).s : "-");
+    table_text(table, show_number(row, "expires_s") ? units_seconds(show_number(row, "expires_s")).s : "-");
     table_text(table, weft_row_text(row, "text", NULL));
 }
 
@@ -112,9 +105,9 @@ static void on_session(struct table *table, const struct weft_row *row)
     table_text(table, weft_row_text(row, "relay", NULL));
     table_text(table, weft_row_text(row, "direction", NULL));
     table_text(table, purpose(row));
-    table_text(table, units_size(number(row, "bytes_in")).s);
-    table_text(table, units_size(number(row, "bytes_out")).s);
-    table_text(table, units_duration(1000 * number(row, "idle_ms")).s);
+    table_text(table, units_size(show_number(row, "bytes_in")).s);
+    table_text(table, units_size(show_number(row, "bytes_out")).s);
+    table_text(table, units_duration(1000 * show_number(row, "idle_ms")).s);
 }
 
 static void put_table(struct cli *cli, struct table *table)

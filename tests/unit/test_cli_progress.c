@@ -87,7 +87,7 @@ static void time_or_bytes_that_go_back_do_no_harm(void **state)
 
 static struct progress_view view(void)
 {
-    return (struct progress_view){"data", "film.mkv", 0, 1, 412 * MIB, 1454 * MIB};
+    return (struct progress_view){VIEW_DATA, "film.mkv", 0, 1, 412 * MIB, 1454 * MIB};
 }
 
 static void the_line_has_it_all(void **state)
@@ -129,11 +129,11 @@ static void a_wait_has_a_reason(void **state)
     struct progress_view v = view();
     char out[512];
 
-    v.phase = "connecting";
+    v.phase = progress_phase("connecting");
     assert_string_equal(progress_line(&p, &v, 80, out, sizeof out), "film.mkv  connecting");
-    v.phase = "listing";
+    v.phase = progress_phase("listing");
     assert_string_equal(progress_line(&p, &v, 80, out, sizeof out), "film.mkv  listing: 1 files, 1.42 GiB so far");
-    v.phase = "finishing";
+    v.phase = progress_phase("finishing");
     assert_string_equal(progress_line(&p, &v, 80, out, sizeof out), "film.mkv  1.42 GiB  100%, making it safe on disk");
 }
 
@@ -141,7 +141,7 @@ static void a_stream_has_no_percent(void **state)
 {
     (void)state;
     struct progress p = {0};
-    struct progress_view v = {.phase = "stream", .name = "bob:log", .bytes_done = 3 << 20};
+    struct progress_view v = {.phase = progress_phase("stream"), .name = "bob:log", .bytes_done = 3 << 20};
     char out[512];
 
     progress_sample(&p, 0, 0);
