@@ -172,6 +172,13 @@ static void fetch_way(struct msg *m)
     way_fill(&m->fetch.reception.way, 0xd2, addr4);
 }
 
+static void fetch_parcel(struct msg *m)
+{
+    fetch_listen(m);
+    memset(&m->fetch.at, 0, sizeof m->fetch.at);
+    tag_fill(&m->fetch.parcel, 0xd6);
+}
+
 static void fetch_ok(struct msg *m)
 {
     m->fetch_ok.streams = 4;
@@ -468,6 +475,124 @@ static void bridge_ok(struct msg *m)
     m->bridge_ok.deadline_s = RECEPTION_DEADLINE_S;
 }
 
+/* ---- files of a peer, written */
+
+static const struct gather_limits limits = {GATHER_REGIONS_MAX, GATHER_BYTES_MAX, GATHER_SIZE_MAX, GATHER_BUDGET, 0};
+
+static void file(struct msg *m)
+{
+    tag_fill(&m->file.pipe, 0xb0);
+    path_fill(&m->file.at, "photos", "2024/caf\xe9");
+    m->file.write = true;
+}
+
+static void file_ok(struct msg *m)
+{
+    m->file_ok = (struct msg_file_ok){.handle = 9, .kind = FILE_FILE, .limits = limits};
+    m->file_ok.state = (struct file_state){UINT64_MAX, 1u << 30, 1700000000, 999999999, 0644};
+}
+
+static void file_ok_nothing(struct msg *m)
+{
+    m->file_ok = (struct msg_file_ok){.handle = INT64_MAX, .kind = FILE_NOTHING};
+    m->file_ok.limits = (struct gather_limits){.regions = 1024, .bytes = 1u << 20, .size = INT64_MAX, .wait_ms = 500};
+}
+
+static void file_close(struct msg *m)
+{
+    m->file_close.handle = 9;
+}
+
+static void index_file(struct msg *m)
+{
+    m->index = (struct msg_index){.handle = 9, .seed = 0x0123456789abcdef};
+}
+
+static void index_ok(struct msg *m)
+{
+    m->index_ok = (struct msg_index_ok){.token = UINT64_MAX, .bytes = INDEX_BYTES_MAX};
+    tag_fill(&m->index_ok.parcel, 0xd6);
+}
+
+static void put(struct msg *m)
+{
+    m->put = (struct msg_put){.handle = 9, .name = "caf\xe9", .policy = IF_EXISTS_OVERWRITE};
+    tag_fill(&m->put.parcel, 0xd6);
+}
+
+static void put_here(struct msg *m)
+{
+    m->put = (struct msg_put){.handle = 9, .policy = IF_EXISTS_REFUSE, .dry_run = true};
+    tag_fill(&m->put.parcel, 0xd6);
+}
+
+static void put_ok(struct msg *m)
+{
+    m->put_ok = (struct msg_put_ok){.files = 1, .bytes = 1ull << 32, .token = UINT64_MAX};
+}
+
+static void put_ok_failed(struct msg *m)
+{
+    m->put_ok =
+        (struct msg_put_ok){.files = 1000, .bytes = 1ull << 32, .present = 7, .skipped = 3, .failed = 3, .item_count = 2};
+    m->put_ok.item[0] = (struct put_item){10, "caf\xe9/a.jpg", ERR_NOSPACE, "the disk is full"};
+    m->put_ok.item[1] = (struct put_item){1, "b", ERR_CHANGED, ""};
+}
+
+static void literals(struct msg *m)
+{
+    m->literals = (struct msg_literals){.handle = 9, .bytes = 409600};
+    tag_fill(&m->literals.parcel, 0xd6);
+}
+
+static void literals_ok(struct msg *m)
+{
+    m->literals.bytes = 409600;
+}
+
+static void gather(struct msg *m)
+{
+    static const uint8_t four[] = {0x28, 0x81, 0x80, 0x01, 0x00, 0x82, 0x80, 0x10, 0x91, 0x03, 0xbf, 0x01};
+    m->gather = (struct msg_gather){.destination = 9, .source = 8, .token = UINT64_MAX, .from = 1u << 20, .length = 69742};
+    m->gather.count = 4;
+    m->gather.len = sizeof four;
+    m->gather.bytes = four;
+}
+
+static void gather_new(struct msg *m)
+{
+    static const uint8_t one[] = {0x80, 0x80, 0x64};
+    m->gather = (struct msg_gather){.destination = 9, .length = 409600, .count = 1, .len = sizeof one, .bytes = one};
+}
+
+static void gather_ok(struct msg *m)
+{
+    m->gather_ok = (struct msg_gather_ok){.taken = true, .end = INT64_MAX, .limits = limits};
+}
+
+static void gather_ok_wait(struct msg *m)
+{
+    m->gather_ok = (struct msg_gather_ok){.end = 1u << 20, .limits = limits};
+    m->gather_ok.limits.budget = 0;
+    m->gather_ok.limits.wait_ms = 2000;
+}
+
+static void commit(struct msg *m)
+{
+    m->commit = (struct msg_commit){.handle = 9, .size = 1u << 30, .mtime_s = -1, .mtime_ns = 999999999, .mode = 0755};
+    memset(m->commit.hash, 0xf7, sizeof m->commit.hash);
+}
+
+static void commit_ok(struct msg *m)
+{
+    m->commit_ok.state = (struct file_state){UINT64_MAX, 1u << 30, -1, 999999999, 0755};
+}
+
+static void progress(struct msg *m)
+{
+    m->progress = (struct msg_progress){.phase = PROGRESS_GATHER, .done = 1u << 20, .total = 1u << 30};
+}
+
 static const struct {
     const char *name;
     enum msg_type type;
@@ -493,6 +618,7 @@ static const struct {
     {"fetch", MSG_FETCH, 7, fetch},
     {"fetch_listen", MSG_FETCH, 7, fetch_listen},
     {"fetch_way", MSG_FETCH, 7, fetch_way},
+    {"fetch_parcel", MSG_FETCH, 7, fetch_parcel},
     {"fetch_ok", MSG_FETCH_OK, 7, fetch_ok},
     {"fetch_ok_listen", MSG_FETCH_OK, 7, fetch_ok_listen},
     {"cancel", MSG_CANCEL, 0, cancel},
@@ -535,6 +661,25 @@ static const struct {
     {"next_ok_drain", MSG_NEXT_OK, 7, part_drain},
     {"bridge", MSG_BRIDGE, 7, bridge},
     {"bridge_ok", MSG_BRIDGE_OK, 7, bridge_ok},
+    {"file", MSG_FILE, 7, file},
+    {"file_ok", MSG_FILE_OK, 7, file_ok},
+    {"file_ok_nothing", MSG_FILE_OK, 7, file_ok_nothing},
+    {"file_close", MSG_FILE_CLOSE, 0, file_close},
+    {"index", MSG_INDEX, 7, index_file},
+    {"index_ok", MSG_INDEX_OK, 7, index_ok},
+    {"put", MSG_PUT, 7, put},
+    {"put_here", MSG_PUT, 7, put_here},
+    {"put_ok", MSG_PUT_OK, 7, put_ok},
+    {"put_ok_failed", MSG_PUT_OK, 7, put_ok_failed},
+    {"literals", MSG_LITERALS, 7, literals},
+    {"literals_ok", MSG_LITERALS_OK, 7, literals_ok},
+    {"gather", MSG_GATHER, 7, gather},
+    {"gather_new", MSG_GATHER, 7, gather_new},
+    {"gather_ok", MSG_GATHER_OK, 7, gather_ok},
+    {"gather_ok_wait", MSG_GATHER_OK, 7, gather_ok_wait},
+    {"commit", MSG_COMMIT, 7, commit},
+    {"commit_ok", MSG_COMMIT_OK, 7, commit_ok},
+    {"progress", MSG_PROGRESS, 7, progress},
 };
 
 const char *msg_sample_name(size_t i)

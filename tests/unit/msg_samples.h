@@ -13,8 +13,8 @@ struct msg_buffers {
     } wire, other;
 };
 
-#define MSG_SAMPLES 61
-#define MSG_SAMPLE_LISTS 17 /* lists in all of them together that may have one item less */
+#define MSG_SAMPLES 81
+#define MSG_SAMPLE_LISTS 18 /* lists in all of them together that may have one item less */
 
 /* The name of the i-th: that of its file tests/golden/msg/NAME.hex. */
 const char *msg_sample_name(size_t i);

@@ -89,7 +89,7 @@ static void an_unknown_type_can_be_refused_by_its_number(void **state)
     } cases[] = {
         {"92 63 07", ERR_UNSUPPORTED, 99, 7},
         {"94 63 07 c0 91 01", ERR_UNSUPPORTED, 99, 7},
-        {"92 2e 00", ERR_UNSUPPORTED, 46, 0},
+        {"92 3c 00", ERR_UNSUPPORTED, 60, 0},
         {"92 cd ffff 07", ERR_UNSUPPORTED, 65535, 7},
         {"92 ce 00010000 07", ERR_LIMIT, 0, 0},
         {"92 00 07", ERR_MALFORMED, 0, 0},
@@ -259,6 +259,40 @@ static void the_largest_messages_of_a_relay_fit_a_message(void **state)
     assert_int_equal(s->back.handles_ok.count, HANDLES_PAGE_MAX);
 }
 
+/* As many failed items as fit; of the longest, these are not all. */
+static void the_largest_put_ok_leaves_items_out(void **state)
+{
+    struct msg_buffers *s = *state;
+    char path[PATH_BYTES_MAX];
+    for (size_t i = 0; i < sizeof path; i++)
+        path[i] = i % 200 == 199 ? '/' : 'a';
+    s->msg = (struct msg){.type = MSG_PUT_OK, .request = INT64_MAX};
+    struct msg_put_ok *ok = &s->msg.put_ok;
+    *ok = (struct msg_put_ok){INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX, UINT64_MAX, PUT_ITEMS_MAX, {{0}}};
+    for (size_t i = 0; i < PUT_ITEMS_MAX; i++) {
+        ok->item[i] = (struct put_item){.len = sizeof path, .path = path, .code = ERR_UNREACHABLE};
+        memset(ok->item[i].text, 'a', ERROR_TEXT_MAX);
+    }
+    assert_largest_fits(s);
+    assert_int_equal(s->back.put_ok.item_count, PUT_ITEMS_MAX - 2);
+    for (size_t i = 0; i < PUT_ITEMS_MAX; i++)
+        ok->item[i].len = 3700;
+    assert_largest_fits(s);
+    assert_int_equal(s->back.put_ok.item_count, PUT_ITEMS_MAX);
+}
+
+static void the_largest_gather_fits_a_message(void **state)
+{
+    struct msg_buffers *s = *state;
+    uint8_t *bytes = calloc(1, GATHER_REGION_BYTES_MAX);
+    s->msg = (struct msg){.type = MSG_GATHER, .request = INT64_MAX};
+    s->msg.gather =
+        (struct msg_gather){INT64_MAX, INT64_MAX, UINT64_MAX, 0, INT64_MAX, GATHER_REGIONS_MAX, GATHER_REGION_BYTES_MAX, bytes};
+    assert_largest_fits(s);
+    assert_int_equal(s->back.gather.len, GATHER_REGION_BYTES_MAX);
+    free(bytes);
+}
+
 /* Whoever knows the holder and the name knows the handle, and other names give other handles. As node/PROTOCOL.md has them. */
 static void a_handle_is_named_by_holder_and_name(void **state)
 {
@@ -294,6 +328,8 @@ int main(void)
         cmocka_unit_test(the_largest_data_fits_a_message),
         cmocka_unit_test(the_largest_spread_fits_a_message),
         cmocka_unit_test(the_largest_messages_of_a_relay_fit_a_message),
+        cmocka_unit_test(the_largest_put_ok_leaves_items_out),
+        cmocka_unit_test(the_largest_gather_fits_a_message),
         cmocka_unit_test(a_handle_is_named_by_holder_and_name),
     };
     return cmocka_run_group_tests(tests, msg_buffers_new, msg_buffers_free);

@@ -168,6 +168,19 @@ static const struct wrong wrongs[] = {
     NUMBER("next_ok_drain", request, 0, ERR_MALFORMED),
     NUMBER("bridge", request, 0, ERR_MALFORMED),
     NUMBER("bridge_ok", request, 0, ERR_MALFORMED),
+    NUMBER("file", request, 0, ERR_MALFORMED),
+    NUMBER("file_ok", request, 0, ERR_MALFORMED),
+    NUMBER("index", request, 0, ERR_MALFORMED),
+    NUMBER("index_ok", request, 0, ERR_MALFORMED),
+    NUMBER("put", request, 0, ERR_MALFORMED),
+    NUMBER("put_ok", request, 0, ERR_MALFORMED),
+    NUMBER("literals", request, 0, ERR_MALFORMED),
+    NUMBER("literals_ok", request, 0, ERR_MALFORMED),
+    NUMBER("gather", request, 0, ERR_MALFORMED),
+    NUMBER("gather_ok", request, 0, ERR_MALFORMED),
+    NUMBER("commit", request, 0, ERR_MALFORMED),
+    NUMBER("commit_ok", request, 0, ERR_MALFORMED),
+    NUMBER("progress", request, 0, ERR_MALFORMED),
     NUMBER("hello", hello.record.len, 0, ERR_MALFORMED),
     NUMBER("bye", bye.reason, BYE_REASON_COUNT, ERR_LIMIT),
     NUMBER("records", records.record[1].len, 0, ERR_MALFORMED),
@@ -324,6 +337,77 @@ static const struct wrong wrongs[] = {
     NUMBER("bridge_ok", bridge_ok.other.addr[0].ip[0], 224, ERR_MALFORMED),
     NUMBER("bridge_ok", bridge_ok.deadline_s, 0, ERR_MALFORMED),
     NUMBER("bridge_ok", bridge_ok.deadline_s, RECEPTION_DEADLINE_S + 1, ERR_LIMIT),
+    TEXT("file", file.at.share, "a:b"),
+    TEXT("file", file.at.share, ""),
+    TEXT("file", file.at.path, "../etc/pa"),
+    TEXT("file", file.at.path, "2024//caf"),
+    NUMBER("file_ok", file_ok.handle, 0, ERR_MALFORMED),
+    NUMBER("file_ok", file_ok.handle, 1ull << 63, ERR_LIMIT),
+    NUMBER("file_ok", file_ok.kind, FILE_KIND_COUNT, ERR_LIMIT),
+    NUMBER("file_ok", file_ok.state.size, 1ull << 63, ERR_LIMIT),
+    NUMBER("file_ok", file_ok.state.mtime_ns, SECOND, ERR_LIMIT),
+    NUMBER("file_ok", file_ok.state.mode, 010000, ERR_LIMIT),
+    NUMBER("file_ok", file_ok.limits.regions, GATHER_REGIONS_MAX + 1, ERR_LIMIT),
+    NUMBER("file_ok", file_ok.limits.bytes, 1ull << 63, ERR_LIMIT),
+    NUMBER("file_ok", file_ok.limits.size, 1ull << 63, ERR_LIMIT),
+    NUMBER("file_ok", file_ok.limits.budget, 1ull << 63, ERR_LIMIT),
+    NUMBER("file_close", file_close.handle, 0, ERR_MALFORMED),
+    NUMBER("file_close", file_close.handle, 1ull << 63, ERR_LIMIT),
+    NUMBER("index", index.handle, 0, ERR_MALFORMED),
+    NUMBER("index", index.handle, 1ull << 63, ERR_LIMIT),
+    NUMBER("index_ok", index_ok.bytes, 0, ERR_MALFORMED),
+    NUMBER("index_ok", index_ok.bytes, INDEX_BYTES_MAX + 1, ERR_LIMIT),
+    NUMBER("put", put.handle, 0, ERR_MALFORMED),
+    NUMBER("put", put.handle, 1ull << 63, ERR_LIMIT),
+    NUMBER("put", put.policy, IF_EXISTS_COUNT, ERR_LIMIT),
+    TEXT("put", put.name, "."),
+    TEXT("put", put.name, ".."),
+    TEXT("put", put.name, "a/b"),
+    TEXT("put", put.name, STAGE_PREFIX "x"),
+    NUMBER("put_ok", put_ok.files, 1ull << 63, ERR_LIMIT),
+    NUMBER("put_ok", put_ok.bytes, 1ull << 63, ERR_LIMIT),
+    NUMBER("put_ok", put_ok.present, 1ull << 63, ERR_LIMIT),
+    NUMBER("put_ok", put_ok.skipped, 1ull << 63, ERR_LIMIT),
+    NUMBER("put_ok", put_ok.failed, 1ull << 63, ERR_LIMIT),
+    NUMBER("put_ok_failed", put_ok.failed, 1, ERR_MALFORMED), /* and yet two of them */
+    NUMBER("put_ok_failed", put_ok.item[0].len, 0, ERR_MALFORMED),
+    NUMBER("put_ok_failed", put_ok.item[0].path, (uintptr_t) "/a/b/c.jpg", ERR_MALFORMED),
+    NUMBER("put_ok_failed", put_ok.item[0].path, (uintptr_t) "a/../c.jpg", ERR_MALFORMED),
+    NUMBER("put_ok_failed", put_ok.item[0].path, (uintptr_t) "a\0bcdef.jpg", ERR_MALFORMED),
+    NUMBER("put_ok_failed", put_ok.item[0].code, ERR_OK, ERR_MALFORMED),
+    NUMBER("put_ok_failed", put_ok.item[0].code, ERR_COUNT, ERR_MALFORMED),
+    TEXT("put_ok_failed", put_ok.item[0].text, "\xff"),
+    NUMBER("literals", literals.handle, 0, ERR_MALFORMED),
+    NUMBER("literals", literals.handle, 1ull << 63, ERR_LIMIT),
+    NUMBER("literals", literals.bytes, 0, ERR_MALFORMED),
+    NUMBER("literals", literals.bytes, 1ull << 63, ERR_LIMIT),
+    NUMBER("literals_ok", literals.bytes, 1ull << 63, ERR_LIMIT),
+    NUMBER("gather", gather.destination, 0, ERR_MALFORMED),
+    NUMBER("gather", gather.destination, 1ull << 63, ERR_LIMIT),
+    NUMBER("gather", gather.source, 1ull << 63, ERR_LIMIT),
+    NUMBER("gather", gather.from, INT64_MAX - 69741, ERR_LIMIT), /* p40: its end is none */
+    NUMBER("gather", gather.from, 1ull << 63, ERR_LIMIT),
+    NUMBER("gather", gather.length, INT64_MAX - (1u << 20) + 1, ERR_LIMIT),
+    NUMBER("gather", gather.length, 0, ERR_MALFORMED), /* of four regions */
+    NUMBER("gather", gather.length, 3, ERR_MALFORMED),
+    NUMBER("gather", gather.count, GATHER_REGIONS_MAX + 1, ERR_LIMIT),
+    NUMBER("gather", gather.count, 13, ERR_MALFORMED), /* in twelve bytes */
+    NUMBER("gather", gather.count, 0, ERR_MALFORMED),  /* and yet bytes */
+    NUMBER("gather", gather.len, 0, ERR_MALFORMED),
+    NUMBER("gather_ok", gather_ok.end, 1ull << 63, ERR_LIMIT),
+    NUMBER("gather_ok", gather_ok.limits.wait_ms, 1, ERR_MALFORMED), /* for what was taken */
+    NUMBER("gather_ok", gather_ok.limits.regions, GATHER_REGIONS_MAX + 1, ERR_LIMIT),
+    NUMBER("commit", commit.handle, 0, ERR_MALFORMED),
+    NUMBER("commit", commit.handle, 1ull << 63, ERR_LIMIT),
+    NUMBER("commit", commit.size, 1ull << 63, ERR_LIMIT),
+    NUMBER("commit", commit.mtime_ns, SECOND, ERR_LIMIT),
+    NUMBER("commit", commit.mode, 010000, ERR_LIMIT),
+    NUMBER("commit_ok", commit_ok.state.size, 1ull << 63, ERR_LIMIT),
+    NUMBER("commit_ok", commit_ok.state.mtime_ns, SECOND, ERR_LIMIT),
+    NUMBER("commit_ok", commit_ok.state.mode, 010000, ERR_LIMIT),
+    NUMBER("progress", progress.phase, PROGRESS_PHASE_COUNT, ERR_LIMIT),
+    NUMBER("progress", progress.done, 1ull << 63, ERR_LIMIT),
+    NUMBER("progress", progress.total, 1ull << 63, ERR_LIMIT),
 };
 
 static void put(struct msg *m, const struct wrong *wrong)
@@ -459,6 +543,11 @@ static void lists_and_bytes_end_at_their_caps(void **state)
         {"next_ok_refuse", 8, ERROR_TEXT_MAX},
         {"bridge_ok", 6, RECEPTION_ENDPOINTS_MAX},
         {"bridge_ok", 13, RECEPTION_ENDPOINTS_MAX},
+        {"file", 4, NAME_MAX_BYTES},
+        {"file", 5, PATH_BYTES_MAX},
+        {"put_ok_failed", 11, PATH_BYTES_MAX},
+        {"put_ok_failed", 13, ERROR_TEXT_MAX},
+        {"gather", 9, GATHER_REGION_BYTES_MAX},
     };
     struct msg_buffers *s = *state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
@@ -486,6 +575,44 @@ static void an_ip_has_four_or_sixteen_bytes(void **state)
     for (size_t n = 0; n <= ip.max; n++)
         assert_int_equal(err_of_length(*state, &ip, n), n == 4 || n == 16 ? 0 : ERR_MALFORMED);
     assert_int_equal(err_of_length(*state, &ip, ip.max + 1), ERR_LIMIT);
+}
+
+/* Else it would be something shared, by the share's absence. */
+static void a_parcel_has_a_name(void **state)
+{
+    static const char *const samples[] = {"fetch_parcel", "index_ok", "put", "literals"};
+    struct msg_buffers *s = *state;
+    for (size_t i = 0; i < sizeof samples / sizeof *samples; i++) {
+        msg_sample_encode(samples[i], s);
+        uint8_t *name = memmem(s->wire.bytes, s->wire.n, "\xc4\x10\xd6", 3);
+        assert_non_null(name);
+        memset(name + 2, 0, TAG_BYTES);
+        assert_int_equal(msg_decode_exactly(&s->wire, s->wire.n, &s->back), ERR_MALFORMED);
+    }
+}
+
+/* PUT's name may be empty, and names of folders are names too: one byte more than a name has is over the cap, not cut. */
+static void p26_a_name_to_put_ends_at_its_cap(void **state)
+{
+    static const struct longest name = {"put", 4, ENTRY_NAME_MAX};
+    assert_int_equal(err_of_length(*state, &name, 0), 0);
+    assert_int_equal(err_of_length(*state, &name, 199), 0);
+    assert_int_equal(err_of_length(*state, &name, 200), ERR_MALFORMED); /* a '/' is in it */
+    assert_int_equal(err_of_length(*state, &name, ENTRY_NAME_MAX + 1), ERR_LIMIT);
+    struct msg_buffers *s = *state;
+    msg_sample("put", &s->msg);
+    memset(s->msg.put.name, 'a', ENTRY_NAME_MAX);
+    assert_int_equal(msg_encode(&s->msg, s->wire.bytes, sizeof s->wire.bytes, &s->wire.n), 0);
+    assert_int_equal(msg_decode_exactly(&s->wire, s->wire.n, &s->back), 0);
+    assert_int_equal(strlen(s->back.put.name), ENTRY_NAME_MAX);
+}
+
+static void put_ok_names_at_most_so_many(void **state)
+{
+    static const struct longest items = {"put_ok_failed", 9, PUT_ITEMS_MAX};
+    assert_int_equal(err_of_length(*state, &items, 3), 0);
+    assert_int_equal(err_of_length(*state, &items, 4), ERR_MALFORMED); /* more than failed */
+    assert_int_equal(err_of_length(*state, &items, PUT_ITEMS_MAX + 1), ERR_LIMIT);
 }
 
 static void s22_a_batch_ends_at_its_cap(void **state)
@@ -530,6 +657,9 @@ int main(void)
         cmocka_unit_test(lists_and_bytes_end_at_their_caps),
         cmocka_unit_test(a_reception_object_has_addresses_or_a_way),
         cmocka_unit_test(an_ip_has_four_or_sixteen_bytes),
+        cmocka_unit_test(a_parcel_has_a_name),
+        cmocka_unit_test(p26_a_name_to_put_ends_at_its_cap),
+        cmocka_unit_test(put_ok_names_at_most_so_many),
         cmocka_unit_test(s22_a_batch_ends_at_its_cap),
         cmocka_unit_test(p26_entry_names_and_targets_end_at_their_caps),
     };
