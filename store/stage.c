@@ -1,9 +1,6 @@
-/* The stage itself: its folder and lock, the plan's questions, folders and links.
+/* The stage itself: opening and closing, the plan's questions, folders and links.
  *
- * Invariants:
- *  1. The staging folder is ours alone (owner, 0700) and was opened without following a link; only who holds the lock file's
- *     flock changes what is in it.
- *  2. stage->root and slots are only used under stage->lock; batches have roots of their own. */
+ * Invariant: stage->root and slots are only used under stage->lock; batches have roots of their own. */
 #include "io.h"
 #include "stage_internal.h"
 #include "tree_internal.h"
@@ -13,12 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
-#define LOCK_NAME "lock"
 #define KEY_CHARS_MAX 64
-#define OPEN_TRIES 16 /* the folder may be removed, by the transfer that ends, just when we open it */
 
 int stage_path_check(const char *path, struct fault *fault)
 {
@@ -73,7 +67,8 @@ static int new_stage(const char *dest, const char *key, struct stage **s, struct
     }
     new->dest_len = strlen(dest);
     snprintf(new->path, n, "%s/%s%s", dest, STAGE_PREFIX, key);
-    new->fd = new->lock_fd = new->root.fd = new->root.parent_fd = -1;
+    new->folder = (struct stage_folder){.fd = -1, .lock_fd = -1, .shown = new->path};
+    new->root.fd = new->root.parent_fd = -1;
     stage_left_init(&new->left);
     stage_seen_init(&new->seen);
     pthread_mutex_init(&new->lock, NULL);
@@ -85,8 +80,8 @@ static void free_stage(struct stage *s)
 {
     stage_seen_fini(&s->seen);
     stage_left_fini(&s->left);
-    io_close(s->fd);
-    io_close(s->lock_fd);
+    io_close(s->folder.fd);
+    io_close(s->folder.lock_fd);
     root_close(&s->root);
     pthread_mutex_destroy(&s->lock);
     free(s);
@@ -97,82 +92,47 @@ static const char *folder_name(const struct stage *s)
     return s->path + s->dest_len + 1;
 }
 
-/* Makes the staging folder or opens the one that is there. *old: it was. ERR_OK with s->fd -1: it vanished, try again. */
-static int open_folder(struct stage *s, bool *old, struct fault *fault)
+/* `root` is open already. Takes it. */
+static int open_in(struct stage *s, struct root root, enum if_exists policy, struct fault *fault)
 {
-    *old = mkdirat(s->root.fd, folder_name(s), 0700) != 0;
-    if (*old && errno != EEXIST) {
-        return fault_errno(fault, errno, "cannot make the folder '%s'", path_text(s->path).s);
-    }
-    s->fd = openat(s->root.fd, folder_name(s), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (s->fd < 0) {
-        return errno == ENOENT ? 0 : fault_errno(fault, errno, "cannot open the folder '%s'", path_text(s->path).s);
-    }
-    struct stat st;
-    if (fstat(s->fd, &st)) {
-        return fault_errno(fault, errno, "cannot look at the folder '%s'", path_text(s->path).s);
-    }
-    if (st.st_uid != geteuid() || (st.st_mode & 077) != 0) {
-        return fault_set(fault, ERR_REFUSED, "the folder '%s' is not ours alone: remove it", path_text(s->path).s);
-    }
-    return 0;
+    s->policy = policy;
+    s->root = root;
+    int rc = stage_folder_enter(&s->folder, s->root.fd, folder_name(s), fault);
+    return rc == 0 && s->folder.old ? stage_left_read(&s->left, s->folder.fd, fault) : rc;
 }
 
-/* Locks the stage. ERR_OK with s->lock_fd -1: the folder or its lock was removed meanwhile, try again. */
-static int lock_folder(struct stage *s, struct fault *fault)
+static int opened(struct stage *new, int rc, struct stage **s)
 {
-    s->lock_fd = openat(s->fd, LOCK_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
-    if (s->lock_fd < 0) {
-        return errno == ENOENT ? 0 : fault_errno(fault, errno, "cannot make a file in '%s'", path_text(s->path).s);
-    }
-    if (flock(s->lock_fd, LOCK_EX | LOCK_NB)) {
-        return errno == EWOULDBLOCK ? fault_set(fault, ERR_LOCKED, "another transfer is filling '%s'", path_text(s->path).s)
-                                    : fault_errno(fault, errno, "cannot lock '%s'", path_text(s->path).s);
-    }
-    struct stat st;
-    if (fstat(s->lock_fd, &st) || st.st_nlink == 0) {
-        io_close(s->lock_fd);
-        s->lock_fd = -1;
-    }
-    return 0;
-}
-
-static int enter_folder(struct stage *s, bool *old, struct fault *fault)
-{
-    for (int i = 0; i < OPEN_TRIES; i++) {
-        int rc = open_folder(s, old, fault);
-        if (rc == 0 && s->fd >= 0) {
-            rc = lock_folder(s, fault);
-        }
-        if (rc || s->lock_fd >= 0) {
-            return rc;
-        }
-        io_close(s->fd);
-        s->fd = -1;
-    }
-    return fault_set(fault, ERR_LOCKED, "'%s' is being removed again and again", path_text(s->path).s);
-}
-
-int stage_open(const char *dest, const char *key, enum if_exists policy, struct stage **s, struct fault *fault)
-{
-    struct stage *new;
-    int rc = new_stage(dest, key, &new, fault);
-    if (rc) {
-        return rc;
-    }
-    new->policy = policy;
-    bool old = false;
-    rc = root_open(dest, &new->root, fault);
-    rc = rc ? rc : enter_folder(new, &old, fault);
-    if (rc == 0 && old) {
-        rc = stage_left_read(&new->left, new->fd, fault);
-    }
     if (rc) {
         free_stage(new);
         return rc;
     }
     *s = new;
     return 0;
+}
+
+int stage_open(const char *dest, const char *key, enum if_exists policy, struct stage **s, struct fault *fault)
+{
+    struct stage *new;
+    struct root root;
+    int rc = new_stage(dest, key, &new, fault);
+    if (rc) {
+        return rc;
+    }
+    rc = root_open(dest, &root, fault);
+    return opened(new, rc ? rc : open_in(new, root, policy, fault), s);
+}
+
+int stage_open_at(int dir_fd, const char *shown, const char *key, enum if_exists policy, struct stage **s, struct fault *fault)
+{
+    struct stage *new;
+    struct root root;
+    int rc = new_stage(shown, key, &new, fault);
+    if (rc) {
+        return rc;
+    }
+    rc = root_copy(&(struct root){.fd = dir_fd}, &root, fault);
+    return opened(new, rc ? rc : open_in(new, root, policy, fault), s);
 }
 
 const char *stage_path(const struct stage *s)
@@ -182,41 +142,19 @@ const char *stage_path(const struct stage *s)
 
 /* ---- closing */
 
-static int remove_name(void *arg, const char *name, uint64_t next)
-{
-    (void)next;
-    int fd = *(const int *)arg;
-    if (unlinkat(fd, name, 0)) {
-        unlinkat(fd, name, AT_REMOVEDIR);
-    }
-    return 0;
-}
-
-static void empty_folder(int fd)
-{
-    if (fd >= 0 && lseek(fd, 0, SEEK_SET) == 0) {
-        tree_names(fd, remove_name, &fd);
-    }
-}
-
 void stage_close(struct stage *s, bool done)
 {
     if (!s) {
         return;
     }
-    bool clear = (done || s->spoiled) && !s->precious;
+    if ((done || s->spoiled) && !s->precious) {
+        stage_folder_clear(s->folder.fd);
+    }
     for (unsigned slot = 0; slot < STAGE_SLOTS; slot++) {
         struct stage_name name = stage_slot_name(slot);
-        int fd = clear ? openat(s->fd, name.s, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
-        empty_folder(fd);
-        io_close(fd);
-        unlinkat(s->fd, name.s, AT_REMOVEDIR);
+        unlinkat(s->folder.fd, name.s, AT_REMOVEDIR); /* if it is empty */
     }
-    if (clear) {
-        empty_folder(s->fd);
-    }
-    unlinkat(s->fd, LOCK_NAME, 0);
-    unlinkat(s->root.fd, folder_name(s), AT_REMOVEDIR); /* only if nothing is left in it */
+    stage_folder_leave(&s->folder, s->root.fd, folder_name(s));
     free_stage(s);
 }
 
@@ -371,13 +309,13 @@ static int make_link(struct stage *s, const char *name, const char *target, cons
         {.tv_nsec = UTIME_OMIT},
         {.tv_sec = (time_t)meta->mtime_s, .tv_nsec = (long)meta->mtime_ns},
     };
-    if (unlinkat(s->fd, name, 0) && errno != ENOENT) {
+    if (unlinkat(s->folder.fd, name, 0) && errno != ENOENT) {
         return err_from_errno(errno);
     }
-    if (symlinkat(target, s->fd, name)) {
+    if (symlinkat(target, s->folder.fd, name)) {
         return err_from_errno(errno);
     }
-    utimensat(s->fd, name, times, AT_SYMLINK_NOFOLLOW); /* not every file system keeps the times of links */
+    utimensat(s->folder.fd, name, times, AT_SYMLINK_NOFOLLOW); /* not every file system keeps the times of links */
     return 0;
 }
 
@@ -394,12 +332,12 @@ int stage_link(struct stage *s, const char *path, const char *target, const stru
         rc = fault_errno(fault, errno, "cannot make the link '%s'", path_text(path).s);
     } else {
         pthread_mutex_lock(&s->lock);
-        rc =
-            stage_place(&(struct placing){.stage = s, .root = &s->root, .from_fd = s->fd, .from = name.s, .path = path}, fault);
+        rc = stage_place(&(struct placing){.stage = s, .root = &s->root, .from_fd = s->folder.fd, .from = name.s, .path = path},
+                         fault);
         pthread_mutex_unlock(&s->lock);
     }
     if (rc && !s->precious) {
-        unlinkat(s->fd, name.s, 0);
+        unlinkat(s->folder.fd, name.s, 0);
     }
     return rc;
 }

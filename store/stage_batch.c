@@ -66,9 +66,9 @@ static int open_slot(struct stage_batch *b, struct fault *fault)
 {
     struct stage_name name = stage_slot_name(b->slot);
     struct stat st;
-    unlinkat(b->stage->fd, name.s, AT_REMOVEDIR); /* an empty one may be of another umask */
-    bool made = mkdirat(b->stage->fd, name.s, 0777) == 0;
-    b->fd = made || errno == EEXIST ? openat(b->stage->fd, name.s, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
+    unlinkat(b->stage->folder.fd, name.s, AT_REMOVEDIR); /* an empty one may be of another umask */
+    bool made = mkdirat(b->stage->folder.fd, name.s, 0777) == 0;
+    b->fd = made || errno == EEXIST ? openat(b->stage->folder.fd, name.s, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
     if (b->fd < 0 || fstat(b->fd, &st)) {
         return fault_errno(fault, errno, "cannot make a folder in '%s'", path_text(b->stage->path).s);
     }

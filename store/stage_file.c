@@ -147,9 +147,10 @@ static void free_file(struct stage_file *f)
 
 static int fill_in(struct stage_file *f, const struct hash128 *key, struct fault *fault)
 {
-    f->staged = (struct staged){.fd = f->stage->fd, .size = f->size, .map = true, .name = stage_large_name(key, ".data")};
-    f->fd = open_staged(f->stage->fd, f->staged.name.s);
-    f->map_fd = f->fd < 0 ? -1 : open_staged(f->stage->fd, stage_map_of(&f->staged.name).s);
+    f->staged =
+        (struct staged){.fd = f->stage->folder.fd, .size = f->size, .map = true, .name = stage_large_name(key, ".data")};
+    f->fd = open_staged(f->stage->folder.fd, f->staged.name.s);
+    f->map_fd = f->fd < 0 ? -1 : open_staged(f->stage->folder.fd, stage_map_of(&f->staged.name).s);
     if (f->map_fd < 0) {
         return fault_errno(fault, errno, "cannot make a file in '%s'", path_text(f->stage->path).s);
     }

@@ -1,5 +1,6 @@
-/* What the parts of a stage share: stage.c (the folder, the plan), stage_seen.c (what the plan saw), stage_left.c (what earlier
- * attempts left), stage_place.c (renames), stage_batch.c (small files, commits), stage_file.c and stage_map.c (large files). */
+/* What the parts of a stage share: stage.c (opening, the plan), stage_folder.c (its folder; a gather's is such a one too),
+ * stage_seen.c (what the plan saw), stage_left.c (what earlier attempts left), stage_place.c (renames), stage_batch.c (small
+ * files, commits), stage_file.c and stage_map.c (large files). */
 #ifndef WEFT_STORE_STAGE_INTERNAL_H
 #define WEFT_STORE_STAGE_INTERNAL_H
 
@@ -58,14 +59,28 @@ int stage_small_parse(const char *name, struct hash128 *key, struct hash128 *con
 struct stage_name stage_large_name(const struct hash128 *key, const char *suffix); /* ".data", ".map", ".link" */
 struct stage_name stage_map_of(const struct stage_name *data);
 
+/* ---- its folder. */
+
+struct stage_folder { /* at first both descriptors -1 */
+    int fd, lock_fd;
+    bool old;          /* it was there already */
+    const char *shown; /* what it is called in sentences (borrowed) */
+};
+/* Makes or finds the hidden folder `name` in an open folder, and locks it. ERR_LOCKED, ERR_REFUSED (not ours alone), ...;
+ * descriptors that are open then are the caller's to close. */
+int stage_folder_enter(struct stage_folder *f, int parent_fd, const char *name, struct fault *fault);
+/* Removes all that is in an open folder, as far as that can be. */
+void stage_folder_clear(int fd);
+/* Unlocks and closes it, and removes it when it is empty. */
+void stage_folder_leave(struct stage_folder *f, int parent_fd, const char *name);
+
 /* ---- the stage. */
 
 struct stage {
     enum if_exists policy;
     struct stage_left left;
     struct stage_seen seen;
-    int fd; /* the staging folder */
-    int lock_fd;
+    struct stage_folder folder;
     atomic_bool precious; /* something of the user's is in it: it must not be removed */
     atomic_bool spoiled;  /* a sync failed: what is in it may not be what is on disk, and must be removed */
     pthread_mutex_t lock; /* of all that follows */
