@@ -172,11 +172,16 @@
 #define GATHER_SIZE_MAX (16ull << 40)      /* of one file: as STAGE_FILE_BYTES_MAX */
 #define GATHERS_MAX 2                      /* in work at once: they are bound by the disk; others wait for their turn */
 #define GATHERS_WAIT_MAX 32                /* for it */
+#define GATHERS_WAIT_PER_PEER_MAX 8        /* of these: one peer does not keep the others from waiting */
+#define GATHER_REGION_COST 4096            /* bytes that a shorter region counts as: the disk reads no less for it */
 #define GATHER_BUDGET (1ull << 40)         /* bytes built for one peer at once ... */
 #define GATHER_BUDGET_PER_S (512ull << 20) /* ... and a second, */
 #define GATHER_BUDGET_PER_BYTE 256         /* and for each byte of literals that it has sent */
 #define INDEXES_MAX 2                      /* made for peers at once */
+#define INDEXES_PER_PEER_MAX 4             /* that are made, or stand until they are fetched */
+#define INDEXES_KEPT_MAX 32                /* of all peers */
 #define INDEX_BYTES_MAX (1ull << 30)       /* of one: 32 million anchors */
+#define ACCOUNTS_MAX 4096                  /* peers whose budget is remembered until it is whole again */
 #define PROGRESS_EVERY_MS 250
 #define ASK_SILENCE (30 * SECOND) /* of a request in work: as PROGRESS comes four times a second, it is dead */
 

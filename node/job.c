@@ -119,6 +119,7 @@ void job_work(struct job *job)
     case JOB_REMEMBER:
     case JOB_SURVEY:
     case JOB_DIFF: job_put(job); break;
+    case JOB_DISCARD: unlink(((struct discard_job *)job)->path); break;
     default: job_gather(job); break;
     }
 }

@@ -35,6 +35,7 @@ enum job_kind {
     JOB_GATHER,
     JOB_COMMIT,
     JOB_CLOSE,
+    JOB_DISCARD,
     JOB_KIND_COUNT
 };
 #define JOB_FIRST_OF_WORKER JOB_LIST
@@ -152,6 +153,11 @@ struct index_job { /* makes the index of an open file, as a file NAME in folder 
     uint64_t bytes; /* out: of the index */
     _Atomic uint64_t done;
     atomic_bool stop;
+};
+
+struct discard_job { /* a file in one of the node's own folders is not needed any more */
+    struct job job;
+    char path[PATH_BYTES_MAX + ENTRY_NAME_MAX + 2];
 };
 
 struct
