@@ -2,7 +2,11 @@
  *
  * A peer names shares and paths below them, never paths of this machine. A share that a peer may not see is answered just as
  * one that does not exist; so is one that is not offered at the relay by which it is asked for. Disk is touched by jobs and
- * transfers only. Every request in work is a `struct serve`, counted against its peer. */
+ * transfers only. Every request in work is a `struct serve`, counted against its peer.
+ *
+ * A parcel (parcels.h) is fetched in the same way, by whom it stands ready for and by whatever link of that peer: its name is
+ * the right to it. */
+#include "parcels.h"
 #include "session.h"
 
 #include <stdlib.h>
@@ -12,10 +16,11 @@ struct serve {
     struct serve *next;
     struct core *core;
     struct peer *peer;
-    link_no link;      /* that the answer goes to, while it is there */
-    link_no used;      /* see link_use */
-    uint64_t request;  /* the peer's number */
-    struct send *send; /* of a FETCH; NULL for a LIST */
+    link_no link;          /* that the answer goes to, while it is there */
+    link_no used;          /* see link_use */
+    uint64_t request;      /* the peer's number */
+    struct send *send;     /* of a FETCH; NULL for a LIST */
+    struct parcel *parcel; /* what is fetched, until that has ended; NULL: something shared */
     char share[NAME_MAX_BYTES + 1];
     bool relayed; /* its bytes go by this relay */
     struct node_id relay;
@@ -83,15 +88,20 @@ static bool over_quota(const struct link *link, bool transfer)
     return requests >= REQUESTS_PER_PEER_MAX || (transfer && (sends >= SENDS_PER_PEER_MAX || all >= SENDS_MAX));
 }
 
+static bool is_files(struct link *link, uint64_t request, const struct tag *pipe)
+{
+    struct tag files = pipe_owned(&link->core->config.identity->id, "files");
+    if (tag_equal(&files, pipe) && binding_bound(link->core->binding, pipe))
+        return true;
+    link_error(link, request, ERR_STATE, "this pipe is not bound here");
+    return false;
+}
+
 struct share *files_share_for(struct link *link, uint64_t request, const struct tag *pipe, const char *name)
 {
-    struct core *core = link->core;
-    struct tag files = pipe_owned(&core->config.identity->id, "files");
-    if (!tag_equal(&files, pipe) || !binding_bound(core->binding, pipe)) {
-        link_error(link, request, ERR_STATE, "this pipe is not bound here");
+    if (!is_files(link, request, pipe))
         return NULL;
-    }
-    struct share *share = share_find(core, name);
+    struct share *share = share_find(link->core, name);
     if (share && share_allows(share, link->peer) && link_reaches_share(link, &share->row))
         return share;
     char text[FAULT_TEXT];
@@ -225,9 +235,10 @@ static void fetch_connected(struct send *send)
         s->core->port->send_go(s->core->port->self, send);
 }
 
+/* Of parcels their owners tell. */
 static void fetch_event(struct serve *s, const char *state)
 {
-    struct row *row = row_new("transfer");
+    struct row *row = s->parcel ? NULL : row_new("transfer");
     if (row) {
         char label[NAME_MAX_BYTES + 1];
         peer_label(s->peer, label);
@@ -251,17 +262,14 @@ static void fetch_ended(struct send *send)
     fetch_event(s, send->fault.code ? "failed" : "done");
     if (send->fault.code && link)
         core_send_error(link, s->request, &send->fault); /* an answer only while the peer still waits for one */
+    if (s->parcel)
+        parcel_fetch_ended(s->parcel);
     serve_free(s);
 }
 
-static struct serve *fetch_new(struct link *link, const struct msg *m, const struct share *share)
+static struct serve *fetch_new(struct link *link, uint64_t request, const char *root, const char *path)
 {
-    char root[PATH_BYTES_MAX + 1], path[PATH_BYTES_MAX + 1];
-    if (!files_place(share, &m->fetch.at, root, path)) {
-        link_error(link, m->request, ERR_NOT_FOUND, "this share is a file; nothing is below it");
-        return NULL;
-    }
-    struct serve *s = serve_new(link, m->request);
+    struct serve *s = serve_new(link, request);
     if (!s)
         return NULL;
     s->send = calloc(1, sizeof *s->send);
@@ -273,35 +281,76 @@ static struct serve *fetch_new(struct link *link, const struct msg *m, const str
     return NULL;
 }
 
-static void on_fetch(struct link *link, const struct msg *m)
+static bool has_room(struct link *link, uint64_t request)
+{
+    if (!over_quota(link, true) && !link->core->stopping)
+        return true;
+    link_error(link, request, ERR_FULL, "as many transfers as this node allows are running; try again when one has ended");
+    return false;
+}
+
+static void fetch_start(struct serve *s, struct link *link, const struct reception_info *reception)
 {
     struct core *core = link->core;
-    struct share *share = files_share_for(link, m->request, &m->fetch.pipe, m->fetch.at.share);
-    if (!share || refused_stream(link, m->request, share, &m->fetch.at))
-        return;
-    if (over_quota(link, true) || core->stopping) {
-        link_error(link, m->request, ERR_FULL,
-                   "as many transfers as this node allows are running; try again when one has ended");
-        return;
-    }
-    struct serve *s = fetch_new(link, m, share);
-    if (!s)
-        return;
     link_use(core, &s->used, link->no);
-    memcpy(s->share, share->row.name, sizeof s->share);
     s->relayed = link->session != NULL;
     if (s->relayed)
         s->relay = *session_relay(link->session);
     s->send->peer = link->peer->id;
     s->send->root = s->root;
     s->send->path = s->path;
-    s->send->reception = m->fetch.reception;
+    s->send->reception = *reception;
     s->send->owner = s;
     s->send->connected = fetch_connected;
     s->send->done = fetch_ended;
     core->transfers++;
     fetch_event(s, "started");
     core->port->send_start(core->port->self, s->send);
+}
+
+static void fetch_shared(struct link *link, const struct msg *m)
+{
+    char root[PATH_BYTES_MAX + 1], path[PATH_BYTES_MAX + 1];
+    struct share *share = files_share_for(link, m->request, &m->fetch.pipe, m->fetch.at.share);
+    if (!share || refused_stream(link, m->request, share, &m->fetch.at) || !has_room(link, m->request))
+        return;
+    if (!files_place(share, &m->fetch.at, root, path)) {
+        link_error(link, m->request, ERR_NOT_FOUND, "this share is a file; nothing is below it");
+        return;
+    }
+    struct serve *s = fetch_new(link, m->request, root, path);
+    if (!s)
+        return;
+    memcpy(s->share, share->row.name, sizeof s->share);
+    fetch_start(s, link, &m->fetch.reception);
+}
+
+static void fetch_parcel(struct link *link, const struct msg *m)
+{
+    struct parcel *parcel = parcel_find(link->core, link->peer, &m->fetch.parcel);
+    if (!is_files(link, m->request, &m->fetch.pipe))
+        return;
+    if (!parcel || parcel->send) {
+        link_error(link, m->request, parcel ? ERR_LOCKED : ERR_NOT_FOUND,
+                   parcel ? "this is being fetched already" : "nothing of this name stands ready for you");
+        return;
+    }
+    struct serve *s = has_room(link, m->request) ? fetch_new(link, m->request, parcel->root, parcel->path) : NULL;
+    if (!s)
+        return;
+    s->parcel = parcel;
+    s->send->view = parcel->view;
+    s->send->token = parcel->token;
+    parcel_fetch_begun(parcel, s->send);
+    fetch_start(s, link, &m->fetch.reception);
+}
+
+static void on_fetch(struct link *link, const struct msg *m)
+{
+    if (tag_is_zero(&m->fetch.parcel))
+        fetch_shared(link, m);
+    else
+        fetch_parcel(link, m);
 }
 
 static void on_cancel(struct link *link, const struct msg *m)

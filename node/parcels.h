@@ -14,19 +14,27 @@ struct parcel {
     struct peer *peer;                                       /* the only one that may fetch it */
     char root[PATH_BYTES_MAX + 1], path[PATH_BYTES_MAX + 1]; /* as struct send's */
     const struct regions *view;                              /* as struct send's; borrowed until the parcel is ended */
+    uint64_t token;                                          /* as struct send's */
     void *owner;
     /* While a peer fetches it (may be NULL): how far that is. After ended(): NULL again. */
-    const struct send *send;
+    struct send *send;
     void (*ended)(struct parcel *parcel); /* a fetch of it came to its end, with send->fault; may be NULL */
+    /* its own */
+    bool gone, telling;
+    void (*free_after)(void *owner);
 };
 
-/* NULL: out of memory, or too many (PARCELS_MAX). */
+/* NULL: out of memory, too many (PARCELS_MAX), or a path that is too long. */
 struct parcel *parcel_make(struct core *core, struct peer *peer, const char *root, const char *path, void *owner);
 /* Takes it back: fetches of it are cancelled, and ended() is not called any more. `free_after` (may be NULL) is called with
- * the owner as soon as nothing reads parcel->view any more: at once, or when the cancelled fetch has ended. */
+ * the owner as soon as nothing reads parcel->view any more: at once, or when the cancelled fetch has ended. Also from inside
+ * ended(). NULL is fine. */
 void parcel_end(struct parcel *parcel, void (*free_after)(void *owner));
 /* The parcel of this name to this peer, or NULL. */
 struct parcel *parcel_find(struct core *core, const struct peer *peer, const struct tag *name);
+/* A fetch of it begins (one at a time: send is NULL before), and has ended: then it is told, and freed when it was taken back. */
+void parcel_fetch_begun(struct parcel *parcel, struct send *send);
+void parcel_fetch_ended(struct parcel *parcel);
 void parcels_free(struct core *core);
 
 #endif

@@ -74,7 +74,8 @@ struct send {
     struct node_id peer;
     const char *root;                /* folder of this machine, absolute: the share's, or that of the shared file */
     const char *path;                /* in it, as struct share_path */
-    const struct regions *view;      /* not NULL: only the literals of these (source_narrow), as one file; it is read only */
+    const struct regions *view;      /* not NULL: only the literals of these (source_view.h), as one file; it is read only */
+    uint64_t token;                  /* of the file that a view is of (tree_token): ERR_CHANGED when it is another; 0: any */
     struct reception_info reception; /* as the peer sent it, validated */
     void *owner;
     void (*connected)(struct send *s); /* fills nothing: `answer` is ready */
