@@ -28,12 +28,16 @@ struct site {
     struct stat st;                /* of a file */
     struct stat dir;               /* of dir_fd: with the leaf, who the place is */
 };
-/* ERR_NOT_FOUND when its folder is not there; ERR_REFUSED for a link, FIFO, socket or device, and in staging folders;
- * ERR_DENIED, ERR_IO. */
+/* ERR_NOT_FOUND when its folder is not there; ERR_REFUSED for a link, FIFO, socket or device, and in staging folders; ERR_DENIED
+ * when a file could not be placed there in the end (rights, a read-only disk, an immutable file); ERR_MALFORMED, ERR_IO. After a
+ * failure nothing is open. */
 int site_open(struct root *root, const char *path, struct site *site, struct fault *fault);
 void site_close(struct site *site);
 bool site_same(const struct site *a, const struct site *b);
+/* Of the file in the place when it was opened; zeros when there was none. */
 struct file_state site_state(const struct site *site);
+/* Of any file, as this machine tells it to peers. */
+struct file_state site_state_of(const struct stat *st);
 
 struct gather;
 

@@ -97,3 +97,12 @@ int source_changed(const struct source *src, struct fault *fault)
     }
     return unsettled(&st) ? fault_set(fault, ERR_CHANGED, "the file was changed this very moment") : 0;
 }
+
+int source_settle(const struct source *src, struct fault *fault)
+{
+    const struct timespec settle = {.tv_nsec = SOURCE_SETTLE};
+    if (source_changed(src, NULL) == ERR_CHANGED) {
+        nanosleep(&settle, NULL);
+    }
+    return source_changed(src, fault);
+}

@@ -42,5 +42,8 @@ int source_next_data(const struct source *src, uint64_t offset, uint64_t *data, 
  * it again, after SOURCE_SETTLE. */
 #define SOURCE_SETTLE (20 * 1000000ull) /* ns: longer than the coarsest tick of a kernel's clock, 10 ms */
 int source_changed(const struct source *src, struct fault *fault);
+/* Before the first read of one that may have been made this very moment: waits SOURCE_SETTLE if so. From then on every change
+ * shows. ERR_CHANGED when it is not as it was opened. */
+int source_settle(const struct source *src, struct fault *fault);
 
 #endif

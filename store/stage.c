@@ -12,8 +12,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define KEY_CHARS_MAX 64
-
 int stage_path_check(const char *path, struct fault *fault)
 {
     if (path[0] == '\0' || !share_path_valid(path, strlen(path))) {
@@ -47,15 +45,15 @@ int stage_meta_set(int fd, int mode, const struct stage_meta *meta)
 
 /* ---- opening */
 
-static bool key_valid(const char *key)
+bool stage_key_valid(const char *key)
 {
     size_t n = strspn(key, "abcdefghijklmnopqrstuvwxyz234567");
-    return n >= 1 && n <= KEY_CHARS_MAX && key[n] == '\0';
+    return n >= 1 && n <= STAGE_KEY_MAX && key[n] == '\0';
 }
 
 static int new_stage(const char *dest, const char *key, struct stage **s, struct fault *fault)
 {
-    if (!key_valid(key)) {
+    if (!stage_key_valid(key)) {
         fault_set(fault, ERR_USAGE, "'%s' is not the key of a stage", path_text(key).s);
         return ERR_USAGE;
     }

@@ -12,18 +12,13 @@
 #define WEFT_STORE_STAGE_H
 
 #include "err.h"
+#include "hash128.h"
 #include "limits.h"
 #include "msg.h"
 #include "root.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-
-struct hash128 {
-    uint8_t b[16]; /* XXH3-128, canonical (big-endian) */
-};
-struct hash128 hash128_of(const void *bytes, size_t n);
-bool hash128_equal(const struct hash128 *a, const struct hash128 *b);
 
 /* IF_EXISTS_RENAME: "name.ext" as "name (k).ext", at most ENTRY_NAME_MAX bytes. */
 void stage_free_name(const char *name, unsigned k, char out[ENTRY_NAME_MAX + 1]);

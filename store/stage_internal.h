@@ -15,6 +15,7 @@
 #define STAGE_LEFT_MAX 65536               /* small files of earlier attempts that are looked at again */
 #define STAGE_SEEN_MAX (1u << 20)          /* existing files that one transfer may overwrite */
 #define STAGE_FILE_BYTES_MAX (16ull << 40) /* one file: 8 MiB of bits say which blocks are there */
+#define STAGE_KEY_MAX 64                   /* characters */
 #define STAGE_NAME_MAX 56                  /* a staged file's name */
 #define BLOCK ((uint64_t)BLOCK_BYTES)      /* so that products of it have 64 bits */
 
@@ -60,6 +61,8 @@ struct stage_name stage_large_name(const struct hash128 *key, const char *suffix
 struct stage_name stage_map_of(const struct stage_name *data);
 
 /* ---- its folder. */
+
+bool stage_key_valid(const char *key);
 
 struct stage_folder { /* at first both descriptors -1 */
     int fd, lock_fd;

@@ -13,11 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#ifdef __x86_64__
-#include <xxh_x86dispatch.h> /* xxhash.h, with the widest instructions that the processor has */
-#else
 #include <xxhash.h>
-#endif
 
 #define HASH_CHARS BASE32_CHARS(16)
 
@@ -26,29 +22,10 @@ struct left_file {
     uint8_t slot;
 };
 
-static struct hash128 canonical(XXH128_hash_t value)
-{
-    XXH128_canonical_t big;
-    struct hash128 hash;
-    XXH128_canonicalFromHash(&big, value);
-    memcpy(hash.b, big.digest, sizeof hash.b);
-    return hash;
-}
-
-struct hash128 hash128_of(const void *bytes, size_t n)
-{
-    return canonical(XXH3_128bits(bytes, n));
-}
-
-bool hash128_equal(const struct hash128 *a, const struct hash128 *b)
-{
-    return memcmp(a->b, b->b, sizeof a->b) == 0;
-}
-
 struct hash128 stage_key(const char *path, uint64_t size, uint64_t token)
 {
     uint64_t state[2] = {size, token};
-    return canonical(XXH3_128bits_withSeed(path, strlen(path), XXH3_64bits(state, sizeof state)));
+    return hash128_seeded(path, strlen(path), XXH3_64bits(state, sizeof state));
 }
 
 struct stage_name stage_small_name(const struct hash128 *key, const struct hash128 *content)
