@@ -138,12 +138,9 @@ class Meter:
         self.begin = self.look()
 
     def look(self):
-        count = 0
-        if self.lab.real:
-            for way in "rx", "tx":
-                with open(f"/sys/class/net/veth0/statistics/{way}_bytes") as file:
-                    count += int(file.read())
-        return count, cpu_of(self.process.pid)
+        with open("/proc/net/dev") as rows:
+            counts = next((row.partition(":")[2].split() for row in rows if "veth0:" in row), [0] * 9)
+        return int(counts[0]) + int(counts[8]), cpu_of(self.process.pid)
 
     def spent(self):
         return [now - before for now, before in zip(self.look(), self.begin)]

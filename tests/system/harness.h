@@ -15,7 +15,7 @@
 #include <sys/types.h>
 
 #define PATIENCE_MS 60000 /* for anything that must happen: long, for sanitizers and busy machines */
-#define RIG_PROCESSES 32
+#define RIG_PROCESSES 64
 #define RIG_PATH 512
 
 /* A process with its output in files. */
