@@ -78,6 +78,15 @@ static void ids_are_ordered_as_bytes(void **unused)
     assert_false(tag_equal(&x, &y));
 }
 
+static void a_tag_of_zeros_is_none(void **unused)
+{
+    (void)unused;
+    struct tag tag = {{0}};
+    assert_true(tag_is_zero(&tag));
+    tag.b[TAG_BYTES - 1] = 1;
+    assert_false(tag_is_zero(&tag));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -85,6 +94,7 @@ int main(void)
         cmocka_unit_test(base32_takes_upper_case_and_nothing_else),
         cmocka_unit_test(an_id_survives_its_text),
         cmocka_unit_test(ids_are_ordered_as_bytes),
+        cmocka_unit_test(a_tag_of_zeros_is_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -93,6 +93,16 @@ static void p26_paths_end_at_their_limits(void **unused)
     assert_false(share_path_valid(path, PATH_BYTES_MAX));
 }
 
+static void names_of_staging_folders_are_hidden(void **unused)
+{
+    (void)unused;
+    assert_true(entry_name_hidden(STAGE_PREFIX "x"));
+    assert_true(entry_name_hidden(STAGE_PREFIX));
+    assert_false(entry_name_hidden(".weft-stage"));
+    assert_false(entry_name_hidden("x" STAGE_PREFIX));
+    assert_false(entry_name_hidden(""));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -100,6 +110,7 @@ int main(void)
         cmocka_unit_test(p26_entry_names_are_any_bytes_but_those_that_lead_elsewhere),
         cmocka_unit_test(p26_paths_are_entry_names_joined_by_single_slashes),
         cmocka_unit_test(p26_paths_end_at_their_limits),
+        cmocka_unit_test(names_of_staging_folders_are_hidden),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
