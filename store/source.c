@@ -15,6 +15,7 @@ int source_open(struct root *root, const char *path, struct source *src, struct 
     if (tree_hidden(path)) {
         return fault_set(fault, ERR_NOT_FOUND, "'%s' not found", path_text(path).s);
     }
+    src->view = NULL;
     int rc = root_open_file(root, path, &src->fd, &src->st, fault);
     if (rc == 0 && src->st.st_size > (off_t)BLOCK_BYTES) {
         posix_fadvise(src->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
@@ -28,20 +29,26 @@ void source_close(struct source *src)
     src->fd = -1;
 }
 
+void source_narrow(struct source *src, const struct source_view *view)
+{
+    src->view = view;
+}
+
 uint64_t source_size(const struct source *src)
 {
-    return (uint64_t)src->st.st_size;
+    return src->view ? source_view_size(src->view) : (uint64_t)src->st.st_size;
 }
 
 uint64_t source_token(const struct source *src)
 {
-    return tree_token(&src->st);
+    uint64_t token = tree_token(&src->st);
+    return src->view ? source_view_token(src->view, token) : token;
 }
 
 int source_read(const struct source *src, uint64_t offset, void *buf, size_t n)
 {
-    size_t got;
-    int rc = io_pread(src->fd, buf, n, offset, &got);
+    size_t got = n;
+    int rc = src->view ? source_view_read(src->view, src->fd, offset, buf, n) : io_pread(src->fd, buf, n, offset, &got);
     if (rc) {
         return errno == ESTALE ? ERR_CHANGED : rc;
     }
@@ -53,7 +60,7 @@ int source_next_data(const struct source *src, uint64_t offset, uint64_t *data, 
     uint64_t size = source_size(src);
     *data = offset < size ? offset : size;
     *end = size;
-    if (offset >= size) {
+    if (offset >= size || src->view) {
         return 0;
     }
     off_t at = lseek(src->fd, (off_t)offset, SEEK_DATA);

@@ -8,13 +8,12 @@
 #define WEFT_STORE_SOURCE_H
 
 #include "root.h"
-
-struct regions;
+#include "source_view.h"
 
 struct source {
     int fd;
-    struct stat st;             /* when it was opened */
-    const struct regions *view; /* NULL: all of the file. Else only what its LITERALs say, back to back (borrowed) */
+    struct stat st;                 /* when it was opened */
+    const struct source_view *view; /* NULL: all of the file. Else that of it (borrowed) */
 };
 
 /* Opens the regular file at `path` for reading (root_open_file). Close it with source_close. ERR_NOT_FOUND, ERR_REFUSED,
@@ -22,9 +21,9 @@ struct source {
 int source_open(struct root *root, const char *path, struct source *src, struct fault *fault);
 void source_close(struct source *src);
 
-/* From now on the source is what the LITERAL regions of a new file's array say of that file, and nothing else: its size, its
- * offsets and its token are of that. Without holes. */
-void source_narrow(struct source *src, const struct regions *view);
+/* From now on the source is what the view shows of the file, and nothing else: its size, its offsets and its token are of that.
+ * Without holes. NULL: it stays whole. */
+void source_narrow(struct source *src, const struct source_view *view);
 
 uint64_t source_size(const struct source *src);
 /* As tree_token: the same as in the manifest when nothing has changed since. */
