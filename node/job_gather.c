@@ -1,7 +1,169 @@
-/* Jobs about files of peers. See job.h. */
+/* Jobs about files of this node that peers have open: where their gathers and indexes are made. See job.h.
+ *
+ * What a peer may do was decided by the core; here it is done, by a worker, on descriptors. */
 #include "work.h"
+
+#include "io.h"
+#include "limits.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int open_file(struct open_job *job)
+{
+    struct root root;
+    struct fault *fault = &job->job.fault;
+    job->source.fd = job->site.dir_fd = -1;
+    int err = root_open(job->root, &root, fault);
+    if (err)
+        return err;
+    err = job->write ? site_open(&root, job->path, &job->site, fault) : source_open(&root, job->path, &job->source, fault);
+    root_close(&root);
+    if (err)
+        job->source.fd = job->site.dir_fd = -1;
+    return err;
+}
+
+/* ---- indexes */
+
+static int feed_data(struct index_job *job, struct anchors *a, uint64_t at, uint64_t end, void *buf)
+{
+    int err = 0;
+    while (err == 0 && at < end) {
+        size_t n = end - at < BLOCK_BYTES ? (size_t)(end - at) : BLOCK_BYTES;
+        if (atomic_load(&job->stop))
+            return ERR_CANCELLED;
+        err = source_read(job->source, at, buf, n);
+        if (err == 0)
+            err = anchors_feed(a, buf, n);
+        at += n;
+        atomic_store(&job->done, at);
+    }
+    return err;
+}
+
+static int feed_all(struct index_job *job, struct anchors *a, void *buf)
+{
+    uint64_t at = 0, size = source_size(job->source), data, end;
+    while (at < size) {
+        int err = source_next_data(job->source, at, &data, &end);
+        if (err == 0 && data > at)
+            err = anchors_feed_hole(a, data - at);
+        if (err == 0)
+            err = feed_data(job, a, data, end, buf);
+        if (err)
+            return err;
+        at = end;
+    }
+    return anchors_finish(a);
+}
+
+static int make_index(struct index_job *job, struct anchors **a)
+{
+    struct fault *fault = &job->job.fault;
+    int err = source_settle(job->source, fault);
+    if (err)
+        return err;
+    void *buf = malloc(BLOCK_BYTES);
+    err = buf ? anchors_new(job->seed, a) : ERR_NOMEM;
+    if (err == 0)
+        err = feed_all(job, *a, buf);
+    free(buf);
+    if (err)
+        return fault_set(fault, err, "cannot make the index of the file: %s", err_text(err));
+    return source_changed(job->source, fault);
+}
+
+/* Begins it anew: whatever has that name is of an asker who has gone. */
+static int create(const struct index_job *job, int *dir, struct fault *fault)
+{
+    *dir = open(job->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (*dir >= 0)
+        unlinkat(*dir, job->name, 0);
+    int fd = *dir < 0 ? -1 : openat(*dir, job->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        fault_errno(fault, errno, "cannot make a file in '%s'", path_text(job->dir).s);
+    return fd;
+}
+
+static int write_index(struct index_job *job, const struct anchors *a)
+{
+    struct fault *fault = &job->job.fault;
+    struct stat st;
+    int dir, err, fd = create(job, &dir, fault);
+    if (fd < 0) {
+        io_close(dir);
+        return fault->code;
+    }
+    err = anchors_write(a, fd, fault);
+    if (err == 0 && fstat(fd, &st))
+        err = fault_errno(fault, errno, "cannot look at the index");
+    if (err)
+        unlinkat(dir, job->name, 0);
+    else
+        job->bytes = (uint64_t)st.st_size;
+    io_close(fd);
+    io_close(dir);
+    return err;
+}
+
+static int index_file(struct index_job *job)
+{
+    struct anchors *a = NULL;
+    int err = make_index(job, &a);
+    if (err == 0)
+        err = write_index(job, a);
+    anchors_free(a);
+    return err;
+}
+
+/* ---- gathers */
+
+static int open_gather(struct gather_job *job)
+{
+    return job->gather ? 0 : gather_open(job->site, job->key, &job->gather, &job->job.fault);
+}
+
+static int gather_part(struct gather_job *job)
+{
+    struct fault *fault = &job->job.fault;
+    int err = open_gather(job);
+    if (err || job->open_only)
+        return err;
+    if (job->literals != UINT64_MAX)
+        err = gather_literals(job->gather, job->literals, fault);
+    return err ? err : gather_run(job->gather, job->source, &job->regions, job->watch, fault);
+}
+
+/* A file of no bytes is committed without anything gathered. */
+static int commit(struct gather_job *job)
+{
+    int err = open_gather(job);
+    return err ? err : gather_commit(job->gather, job->size, &job->hash, &job->meta, &job->state, &job->job.fault);
+}
+
+static void close_all(struct gather_job *job)
+{
+    gather_close(job->gather, job->keep);
+    job->gather = NULL;
+    if (job->owned_site)
+        site_close(job->owned_site);
+    if (job->owned_source)
+        source_close(job->owned_source);
+}
 
 void job_gather(struct job *job)
 {
-    job->fault.code = ERR_UNSUPPORTED;
+    int err = 0;
+    switch (job->kind) {
+    case JOB_OPEN: err = open_file((struct open_job *)job); break;
+    case JOB_INDEX: err = index_file((struct index_job *)job); break;
+    case JOB_GATHER: err = gather_part((struct gather_job *)job); break;
+    case JOB_COMMIT: err = commit((struct gather_job *)job); break;
+    default: close_all((struct gather_job *)job); break;
+    }
+    job->fault.code = (enum err)err;
 }

@@ -1,7 +1,7 @@
 /* Gathering: a new file is put together from pieces of one that is here and from literals (claims GATHER-6 and GATHER-7).
  *
  * The new file grows in a hidden folder beside its destination, from its beginning to its end: copies by FICLONERANGE where
- * both offsets are on blocks, else by copy_file_range, else by reading and writing; holes stay holes. What is built is hashed
+ * both offsets are on blocks, else by reading and writing, since every byte is read for its hash anyway; holes stay holes. What is built is hashed
  * on the way, from the very bytes. At the end size and hash must be what the asker says; then it is made durable and renamed.
  * Readers see the old file or the new one. What stands there is replaced only when it is still what was seen when
  * the destination was opened.
@@ -41,7 +41,9 @@ struct file_state site_state_of(const struct stat *st);
 
 struct gather;
 
-/* Makes (or finds and empties) the hidden folder `key` beside the place, keeping literals that arrived for it. */
+/* Makes (or finds and empties) the hidden folder `key` (1..64 characters of base32, lower case) beside the place, keeping literals
+ * that arrived for it. Borrows the site until gather_close. ERR_LOCKED while another gather of this key has it; ERR_STATE when the
+ * place is a folder; ERR_DENIED, ERR_NOSPACE, ... */
 int gather_open(const struct site *site, const char *key, struct gather **g, struct fault *fault);
 /* Removes what is left of it, unless `keep`: then literals stay for the next attempt. NULL is fine. */
 void gather_close(struct gather *g, bool keep);

@@ -13,9 +13,11 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
+#include <sys/statvfs.h>
 
 #define CLONE_MIN (16u << 10)   /* shorter ones are copied sooner than shared, and leave a file in fewer pieces */
 #define RESERVE_MIN (64u << 10) /* the same for room */
+#define PLENTY 4                /* times what may be needed is free: then no room is reserved */
 
 struct build {
     struct gather *g;
@@ -106,11 +108,22 @@ static int reserve_run(const struct build *b, uint64_t from, uint64_t to)
                                                                                 : 0; /* others: it cannot be done here */
 }
 
+/* Is there so much room that it need not be asked for? To reserve costs as much again as a tenth of the writing. */
+static bool has_plenty(const struct build *b)
+{
+    struct statvfs fs;
+    return fstatvfs(b->g->fd, &fs) == 0 && fs.f_frsize > 0 &&
+           fs.f_bavail / PLENTY > (b->regions->end - b->regions->start) / fs.f_frsize;
+}
+
 /* Room for what will be written: neither for holes nor for shared blocks. */
 static int reserve(const struct build *b, struct fault *fault)
 {
     uint64_t from = b->regions->start; /* of a run of bytes to be written, up to the region in hand */
     int errnum = 0;
+    if (has_plenty(b)) {
+        return 0;
+    }
     for (uint32_t i = 0; errnum == 0 && i < b->regions->count; i++) {
         const struct region *r = &b->regions->region[i];
         uint64_t begin = 0, shared = whole_blocks(b, r, &begin);
