@@ -23,6 +23,7 @@ enum complete {
     COMPLETE_PEER,   /* names of peers */
     COMPLETE_SHARE,  /* own shares */
     COMPLETE_SOURCE, /* PEER:SHARE, then files */
+    COMPLETE_TARGET, /* files, and PEER:SHARE that may be written to */
     COMPLETE_PIPE,   /* PEER:NAME, and shared names */
 };
 

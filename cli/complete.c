@@ -40,6 +40,7 @@ const char *complete_names(enum complete complete)
     case COMPLETE_PEER: return "peers";
     case COMPLETE_SHARE: return "shares";
     case COMPLETE_SOURCE: return "sources";
+    case COMPLETE_TARGET: return "targets";
     case COMPLETE_PIPE: return "pipes";
     default: return NULL;
     }

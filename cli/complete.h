@@ -1,6 +1,6 @@
 /* Completion scripts for bash, zsh and fish, made from the table of verbs.
  *
- * The scripts ask `weft completion peers|shares|sources|pipes` for names, one a line. Names come from other people: the scripts
+ * The scripts ask `weft completion peers|shares|sources|targets|pipes` for names, one a line. Names come from other people: the scripts
  * never let a shell expand them, and quote what they insert. */
 #ifndef WEFT_CLI_COMPLETE_H
 #define WEFT_CLI_COMPLETE_H
@@ -25,7 +25,7 @@ struct complete_first {
     const struct verb *verb;
 };
 bool complete_first(size_t i, struct complete_first *first);
-/* What `weft completion` is asked for, for names of peers, shares, sources and pipes; NULL for the others. */
+/* What `weft completion` is asked for, for names of peers, shares, sources, targets and pipes; NULL for the others. */
 const char *complete_names(enum complete complete);
 
 #endif

@@ -1,7 +1,8 @@
 /* The completion script for bash.
  *
  * It looks at the line itself and not at COMP_WORDS, for bash breaks words at colons and PEER:SHARE has one. Names from the
- * node are compared in a loop: compgen -W would expand them, and a peer could call itself $(something). */
+ * node are compared in a loop: compgen -W would expand them, and a peer could call itself $(something). The first word of a put
+ * is a file. */
 #include "complete.h"
 #include "verbs.h"
 
@@ -48,9 +49,9 @@ static const char tail[] =
     "    case $kind in\n"
     "    words) _weft_add <<< \"${words// /$'\\n'}\" ;;\n"
     "    peers | shares | pipes) _weft_add < <(weft completion $kind 2>/dev/null) ;;\n"
-    "    sources)\n"
+    "    sources | targets)\n"
     "        compopt -o nospace 2>/dev/null\n"
-    "        _weft_add < <(weft completion sources 2>/dev/null)\n"
+    "        [[ $kind == targets && ! $cur && ${#before[@]} -lt 3 ]] || _weft_add < <(weft completion $kind 2>/dev/null)\n"
     "        [[ ${COMPREPLY[0]} ]] || { compopt +o nospace -o filenames 2>/dev/null\n"
     "            mapfile -t COMPREPLY < <(compgen -f -- \"$cur\"); } ;;\n"
     "    file) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- \"$cur\") ;;\n"

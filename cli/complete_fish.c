@@ -32,7 +32,7 @@ static void put_what(FILE *out, enum complete complete, const char *choices)
             fprintf(out, "%s%s", i ? " " : "", strchr(verbs_at(i)->name, ' ') ? "" : verbs_at(i)->name);
         putc('\'', out);
     }
-    if (complete == COMPLETE_FILE || complete == COMPLETE_SOURCE)
+    if (complete == COMPLETE_FILE || complete == COMPLETE_SOURCE || complete == COMPLETE_TARGET)
         fputs(" -F", out);
 }
 

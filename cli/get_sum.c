@@ -2,12 +2,9 @@
 #include "get_sum.h"
 
 #include "call.h"
-#include "log.h"
+#include "say_sum.h"
 #include "show.h"
 #include "units.h"
-
-#include <inttypes.h>
-#include <string.h>
 
 void get_sum_read(struct get_sum *s, const struct weft_row *row)
 {
@@ -37,34 +34,16 @@ struct weft_row *get_sum_row(const struct get_sum *s, const char *kind)
     return row;
 }
 
-static void say_count(struct cli *cli, uint64_t count, const char *what)
-{
-    if (count)
-        cli_say(cli, ", %" PRIu64 " %s", count, what);
-}
-
-/* "(692 MiB/s, direct)" */
-static void say_way(struct cli *cli, const struct get_sum *s)
-{
-    double rate = s->elapsed_us ? (double)s->moved * 1e6 / (double)s->elapsed_us : 0;
-    char route[4 * ROUTES_TEXT + 8];
-
-    escape(s->routes.s, strlen(s->routes.s), route, sizeof route);
-    cli_say(cli, " (%s/s%s%s)", units_size((uint64_t)rate).s, *route ? ", " : "", route);
-}
-
 void get_sum_say(struct cli *cli, const struct get_sum *s, bool dry_run)
 {
-    cli_say(cli, "%s%" PRIu64 " file%s, %s", dry_run ? "would fetch " : "", s->files, s->files == 1 ? "" : "s",
-            units_size(s->bytes).s);
+    cli_say(cli, dry_run ? "would fetch " : "");
+    say_sum_files(cli, s->files, s->bytes);
     if (!dry_run)
         cli_say(cli, " in %s", units_duration(s->elapsed_us).s);
     if (s->moved > 0)
-        say_way(cli, s);
+        say_sum_rate(cli, s->moved, s->elapsed_us, &s->routes);
     if (s->moved > 0 && s->moved < s->bytes)
         cli_say(cli, ", %s of it without being sent", units_size(s->bytes - s->moved).s);
-    say_count(cli, s->present, "already there");
-    say_count(cli, s->skipped, "skipped");
-    say_count(cli, s->failed, "failed");
+    say_sum_rest(cli, s->present, s->skipped, s->failed);
     cli_say(cli, "\n");
 }

@@ -28,6 +28,34 @@ struct units_text units_size(uint64_t bytes)
     return text;
 }
 
+/* "1,234,567" */
+static void put_thousands(uint64_t n, char *out, size_t cap)
+{
+    char digits[24];
+    size_t count = (size_t)snprintf(digits, sizeof digits, "%" PRIu64, n), at = 0;
+
+    for (size_t i = 0; i < count && at + 2 < cap; i++) {
+        if (i > 0 && (count - i) % 3 == 0)
+            out[at++] = ',';
+        out[at++] = digits[i];
+    }
+    out[at] = '\0';
+}
+
+struct units_text units_ratio(uint64_t whole, uint64_t part)
+{
+    struct units_text text;
+    double ratio = (double)whole / (double)(part ? part : 1);
+    char number[28];
+
+    if (ratio < 9.95)
+        snprintf(number, sizeof number, "%.1f", ratio);
+    else
+        put_thousands((uint64_t)(ratio + 0.5), number, sizeof number);
+    snprintf(text.s, sizeof text.s, "%s:1", number);
+    return text;
+}
+
 struct units_text units_duration(uint64_t us)
 {
     struct units_text text;

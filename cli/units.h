@@ -12,6 +12,8 @@ struct units_text {
 
 /* "0 B", "512 B", "1.42 GiB": three significant digits, powers of 1024. */
 struct units_text units_size(uint64_t bytes);
+/* "2,604:1", "3.4:1": how much larger the whole is than the part; of a part of 0, as of one of 1. */
+struct units_text units_ratio(uint64_t whole, uint64_t part);
 /* "830 us", "45.1 ms", "2.1 s", "3 min 20 s", "2 h 5 min". */
 struct units_text units_duration(uint64_t microseconds);
 /* "0 s", "45 s", "3 min 20 s", "2 h 5 min", "3 d 4 h". */

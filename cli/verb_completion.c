@@ -1,4 +1,4 @@
-/* weft completion SHELL prints the script; weft completion peers|shares|sources|pipes prints names for the scripts, one a
+/* weft completion SHELL prints the script; weft completion peers|shares|sources|targets|pipes prints names for the scripts, one a
  * line.
  *
  * A name that is not shown as it is (escape() changes it) cannot be typed either, and is left out. Nobody waits long at a
@@ -37,6 +37,13 @@ static void put_source(void *arg, const struct weft_row *row)
 
     if (strcmp(weft_row_kind(row), "share") == 0 && is_plain(name) && is_plain(peer))
         fprintf(arg, "%s:%s\n", peer, name);
+}
+
+/* Shares that may be written to. */
+static void put_target(void *arg, const struct weft_row *row)
+{
+    if (weft_row_bool(row, "writable", false))
+        put_source(arg, row);
 }
 
 static void put_own(void *arg, const struct weft_row *row)
@@ -109,6 +116,8 @@ static int put_names(struct cli *cli, const char *word)
         return cli_call(cli, &(struct call){.request = cli_request("peers"), .on_row = put_peer, .arg = cli->out});
     if (strcmp(word, "sources") == 0)
         return cli_call(cli, &(struct call){.request = cli_request("ls"), .on_row = put_source, .arg = cli->out});
+    if (strcmp(word, "targets") == 0)
+        return cli_call(cli, &(struct call){.request = cli_request("ls"), .on_row = put_target, .arg = cli->out});
     if (strcmp(word, "shares") == 0)
         return put_shares(cli);
     if (strcmp(word, "pipes") == 0)

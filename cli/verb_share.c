@@ -77,6 +77,8 @@ static void say_how(struct cli *cli, const struct weft_row *row)
                 name);
     else
         cli_say(cli, "Elsewhere: weft get %s:%s\n", peer, name);
+    if (weft_row_bool(row, "writable", false))
+        cli_say(cli, "or, to change it: weft put FILE... %s:%s\n", peer, name);
     if (is_stream(row) && !service)
         cli_say(cli, "or, as a stream: weft pipe connect %s:%s\n", peer, name);
     if (*via)

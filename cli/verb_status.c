@@ -1,4 +1,5 @@
-/* weft status: the running node in a screenful, with its relays and what goes through them.
+/* weft status: the running node in a screenful, with its relays and what goes through them. With --forget it shows nothing, and
+ * clears what is remembered of files of peers.
  *
  * The fields are printed in the order in which the node sends them; one that this release does not know is shown under its own
  * name, so that a newer node hides nothing. In JSON all of it is one object. */
@@ -14,7 +15,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum format { PLAIN, SECONDS, BYTES };
+enum format { PLAIN, SECONDS, BYTES, BASES, HIDDEN };
 
 static const struct {
     const char *field, *label;
@@ -29,6 +30,10 @@ static const struct {
     {"relay_sessions", "relaying", PLAIN},
     {"relay_bridges", "bridges", PLAIN},
     {"relay_bytes", "carried", BYTES},
+    {"base_count", "remembers", BASES},
+    {"base_bytes", "", HIDDEN},
+    {"base_limit", "", HIDDEN},
+    {"base_waiting", "", HIDDEN},
 };
 
 struct status {
@@ -50,20 +55,43 @@ static const char *label_of(const char *field, enum format *format)
     return field;
 }
 
+/* "12 files of peers, 3.20 GiB of at most 32.0 GiB, 1 more to come" */
+static void put_bases(FILE *out, const struct weft_row *row)
+{
+    uint64_t count = show_number(row, "base_count"), limit = show_number(row, "base_limit");
+    uint64_t waiting = show_number(row, "base_waiting");
+
+    if (limit == 0) {
+        fputs("nothing of files of peers", out);
+        return;
+    }
+    fprintf(out, "%" PRIu64 " file%s of peers, %s", count, count == 1 ? "" : "s", units_size(show_number(row, "base_bytes")).s);
+    fprintf(out, " of at most %s", units_size(limit).s);
+    if (waiting)
+        fprintf(out, ", %" PRIu64 " more to come", waiting);
+}
+
+static void put_value(FILE *out, const struct weft_row *row, size_t i, enum format format)
+{
+    uint64_t number = (uint64_t)weft_row_field_int(row, i);
+
+    switch (format) {
+    case SECONDS: fputs(units_seconds(number).s, out); break;
+    case BYTES: fputs(units_size(number).s, out); break;
+    case BASES: put_bases(out, row); break;
+    default: show_put_at(out, row, i);
+    }
+}
+
 static void put_status(struct cli *cli, const struct weft_row *row)
 {
     for (size_t i = 0; i < weft_row_fields(row); i++) {
         enum format format;
         const char *label = label_of(weft_row_field_name(row, i), &format);
-        uint64_t number = (uint64_t)weft_row_field_int(row, i);
-
+        if (format == HIDDEN)
+            continue;
         fprintf(cli->out, "%-11s ", label);
-        if (format == SECONDS)
-            fputs(units_seconds(number).s, cli->out);
-        else if (format == BYTES)
-            fputs(units_size(number).s, cli->out);
-        else
-            show_put_at(cli->out, row, i);
+        put_value(cli->out, row, i, format);
         putc('\n', cli->out);
     }
 }
@@ -168,7 +196,7 @@ static void finish(struct status *s)
     }
 }
 
-int cli_verb_status(struct cli *cli)
+static int show_status(struct cli *cli)
 {
     struct status s = {.cli = cli,
                        .reservations = cli_need(json_array()),
@@ -181,4 +209,19 @@ int cli_verb_status(struct cli *cli)
     if (status == EXITS_DONE && !s.seen)
         return cli_fail(cli, ERR_MALFORMED, "the node's answer has no row \"status\"; is it of another version?");
     return status;
+}
+
+static void say_forgotten(struct cli *cli, const struct weft_row *row)
+{
+    uint64_t count = show_number(row, "bases");
+
+    cli_say(cli, "%" PRIu64 " file%s of peers forgotten, %s freed\n", count, count == 1 ? "" : "s",
+            units_size(show_number(row, "bytes")).s);
+}
+
+int cli_verb_status(struct cli *cli)
+{
+    const struct call forget = {.request = args_has(&cli->args, "forget") ? cli_request("forget") : NULL};
+
+    return forget.request ? cli_call_for_one(cli, &forget, &(struct call_one){"done", say_forgotten}) : show_status(cli);
 }

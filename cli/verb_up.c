@@ -196,6 +196,17 @@ static int read_quota(struct cli *cli, struct weft_options *options)
     return EXITS_DONE;
 }
 
+/* How much is remembered of peers' files. */
+static int read_base_cache(struct cli *cli, struct weft_options *options)
+{
+    const char *text = args_value(&cli->args, "base-cache", NULL);
+
+    if (text && !units_parse_size(text, &options->base_bytes))
+        return cli_fail(cli, ERR_USAGE, "--base-cache takes a size, such as 500M or 20G; 0 remembers nothing");
+    options->no_bases = text && options->base_bytes == 0;
+    return EXITS_DONE;
+}
+
 static int read_options(struct up *up)
 {
     struct cli *cli = up->cli;
@@ -207,6 +218,8 @@ static int read_options(struct up *up)
     if (!read_roles(&cli->args, &up->options))
         return cli_fail(cli, ERR_USAGE, "--role takes relay, hub or relay,hub");
     int status = read_quota(cli, &up->options);
+    if (status == EXITS_DONE)
+        status = read_base_cache(cli, &up->options);
     if (status)
         return status;
     up->options.home = cli->home;

@@ -36,6 +36,8 @@ static const struct option up[] = {
     {"relay-bytes", "N[KMGT]", "As a relay: how much one client may have carried while its reservation lasts; default no limit",
      COMPLETE_NOTHING, 0, false},
     {"relay-rate", "N[KMGT]", "As a relay: how much of that a second; default no limit", COMPLETE_NOTHING, 0, false},
+    {"base-cache", "N[KMGT]", "How much to remember of files of peers, for putting them anew; default 32G, 0: nothing",
+     COMPLETE_NOTHING, 0, false},
     {"detach", NULL, "Return as soon as the node is ready; it goes on in the background", COMPLETE_NOTHING, 0, false},
     {.name = NULL},
 };
@@ -75,6 +77,18 @@ static const struct option get[] = {
     {"if-exists", "refuse|skip|rename|overwrite", "What to do about a file that is already there; default refuse",
      COMPLETE_CHOICE, 0, false},
     DRY_RUN,
+    {.name = NULL},
+};
+
+static const struct option put[] = {
+    {"if-exists", "skip|rename|overwrite", "What to do about a file that is already there; default overwrite", COMPLETE_CHOICE,
+     0, false},
+    DRY_RUN,
+    {.name = NULL},
+};
+
+static const struct option status[] = {
+    {"forget", NULL, "Forget what is remembered of files of peers, and free its space", COMPLETE_NOTHING, 0, false},
     {.name = NULL},
 };
 
@@ -124,7 +138,7 @@ static const struct option help[] = {
 static const struct verb verbs[] = {
     {"up", "", 0, 0, "start a node", up, COMPLETE_NOTHING, cli_verb_up},
     {"down", "", 0, 0, "stop the node", none, COMPLETE_NOTHING, cli_verb_down},
-    {"status", "", 0, 0, "show the running node", none, COMPLETE_NOTHING, cli_verb_status},
+    {"status", "", 0, 0, "show the running node", status, COMPLETE_NOTHING, cli_verb_status},
     {"peers", "", 0, 0, "list the nodes that are known", none, COMPLETE_NOTHING, cli_verb_peers},
     {"id", "", 0, 0, "show this node's id and fingerprint", none, COMPLETE_NOTHING, cli_verb_id},
     {"doctor", "[PEER]", 0, 1, "find out what is wrong, and what to do", none, COMPLETE_PEER, cli_verb_doctor},
@@ -137,6 +151,8 @@ static const struct verb verbs[] = {
     {"unshare", "NAME", 1, 1, "offer it no longer", dry_run, COMPLETE_SHARE, cli_verb_unshare},
     {"ls", "[PEER[:SHARE[/PATH]]]", 0, 1, "list peers, shares and files", ls, COMPLETE_SOURCE, cli_verb_ls},
     {"get", "PEER:SHARE[/PATH]... [DEST]", 1, MANY, "fetch files and folders", get, COMPLETE_SOURCE, cli_verb_get},
+    {"put", "FILE... PEER:SHARE[/PATH]", 2, MANY, "send files and folders, of what is there only what changed", put,
+     COMPLETE_TARGET, cli_verb_put},
     {"pipe listen", "NAME", 1, 1, "bind a pipe, and print what comes", pipe_listen, COMPLETE_NOTHING, cli_verb_pipe_listen},
     {"pipe send", "PIPE [MESSAGE...]", 1, MANY, "send messages, or the lines of standard input", pipe_send, COMPLETE_PIPE,
      cli_verb_pipe_send},

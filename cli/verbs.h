@@ -28,6 +28,7 @@ int cli_verb_share(struct cli *cli);
 int cli_verb_unshare(struct cli *cli);
 int cli_verb_ls(struct cli *cli);
 int cli_verb_get(struct cli *cli);
+int cli_verb_put(struct cli *cli);
 int cli_verb_pipe_listen(struct cli *cli);
 int cli_verb_pipe_send(struct cli *cli);
 int cli_verb_pipe_connect(struct cli *cli);
