@@ -1,4 +1,4 @@
-/* The sender's list: one walk of the tree, which goes into our own list and onto the wire at once. */
+/* The sender's list: one walk of the tree, which goes into our own list and onto the wire at once. Of a view it is one file. */
 #include "bulk_list.h"
 #include "bulk_thread.h"
 #include "fetch_sending.h"
@@ -40,7 +40,7 @@ static uint64_t holes_of(struct lister *l, const struct tree_item *item)
     struct stat st;
     struct fault ignored;
 
-    if (item->entry.kind != ENTRY_FILE || item->err != 0 || item->entry.size <= SMALL_BYTES ||
+    if (l->tx->s->view != NULL || item->entry.kind != ENTRY_FILE || item->err != 0 || item->entry.size <= SMALL_BYTES ||
         root_stat(l->root, item->path, &st, &ignored) != 0)
         return 0;
     uint64_t stored = (uint64_t)st.st_blocks * 512;
@@ -93,6 +93,27 @@ static int list_finish(struct lister *l, struct fault *fault)
     return stream_flush(l->s);
 }
 
+/* A view of a file, as if it were one. */
+static int list_view(struct lister *l, struct fault *fault)
+{
+    const struct send *s = l->tx->s;
+    struct tree_item item = {.path = s->path, .entry = {.kind = ENTRY_FILE}};
+    struct source src;
+
+    int err = send_open(l->tx, l->root, s->path, &src, fault);
+    if (err != 0)
+        return err;
+    if (s->token != 0 && s->token != tree_token(&src.st))
+        err = fault_set(fault, ERR_CHANGED, "the file was changed before its new bytes were sent");
+    l->tx->token = item.token = source_token(&src);
+    item.entry.size = source_size(&src);
+    item.entry.mode = src.st.st_mode & 0777;
+    item.entry.mtime_s = src.st.st_mtim.tv_sec;
+    item.entry.mtime_ns = (uint32_t)src.st.st_mtim.tv_nsec;
+    source_close(&src);
+    return err != 0 ? err : list_item(l, &item);
+}
+
 static int walk(struct lister *l, struct fault *fault)
 {
     int err = list_hash_init(&l->hash);
@@ -100,7 +121,7 @@ static int walk(struct lister *l, struct fault *fault)
         return fault_set(fault, err, "out of memory for a list of files");
     list_begin(&l->out, l->frame);
     l->keep_at = now_ns() + KEEP_INTERVAL;
-    err = tree_walk(l->root, l->tx->s->path, list_item, l, fault);
+    err = l->tx->s->view != NULL ? list_view(l, fault) : tree_walk(l->root, l->tx->s->path, list_item, l, fault);
     if (err != 0 && fault->code == 0 && l->s->fault.code == 0)
         fault_set(fault, err, "cannot list the files: %s", err_text(err));
     return err != 0 ? err : list_finish(l, fault);

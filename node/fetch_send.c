@@ -29,15 +29,14 @@ static void serve_stream(void *arg, unsigned index)
 {
     struct sending *tx = arg;
     struct server v = {.tx = tx, .s = &tx->t->stream[index], .list = tx->views.view[index]};
-    struct fault fault = {0};
 
-    int err = root_open(tx->s->root, &v.root, &fault);
+    int err = root_open(tx->s->root, &v.root, &v.fault);
     if (err == 0) {
         err = serve(&v);
         root_close(&v.root);
     }
     if (err != 0)
-        fetch_give_up(tx->t, v.s, &fault);
+        fetch_give_up(tx->t, v.s, &v.fault);
 }
 
 static void send_data(struct sending *tx)
@@ -53,6 +52,21 @@ static void send_data(struct sending *tx)
     list_views_free(&tx->views);
 }
 
+int send_open(const struct sending *tx, struct root *root, const char *path, struct source *src, struct fault *fault)
+{
+    int err = source_open(root, path, src, fault);
+    if (err == 0 && tx->s->view != NULL)
+        source_narrow(src, &tx->view);
+    return err;
+}
+
+static int open_all(struct sending *tx, struct fault *fault)
+{
+    if (tx->s->view != NULL && source_view_init(&tx->view, tx->s->view) != 0)
+        return fault_set(fault, ERR_NOMEM, "out of memory for what is new in a file");
+    return manifest_new(tx->t->spool, &tx->list, fault);
+}
+
 void fetch_send(struct transfer *t)
 {
     struct fault fault = {0};
@@ -60,11 +74,10 @@ void fetch_send(struct transfer *t)
     uint64_t limit = t->info->limit;
 
     atomic_store(&tx.left, limit < UINT64_MAX / ASKED_TIMES_MAX ? limit * ASKED_TIMES_MAX : UINT64_MAX);
-    if (manifest_new(t->spool, &tx.list, &fault) != 0) {
+    if (open_all(&tx, &fault) != 0)
         fetch_give_up(t, &t->stream[0], &fault);
-        return;
-    }
-    if (send_list(&tx))
+    else if (send_list(&tx))
         send_data(&tx);
     manifest_free(tx.list);
+    source_view_fini(&tx.view);
 }

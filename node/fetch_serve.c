@@ -1,8 +1,7 @@
 /* Answering wishes. Each is checked against the list that we made ourselves: an entry that is no readable file of the right
  * size class, or blocks beyond a file's end, end the transfer. What is sent of a file is one state of it, or is said not to
- * be. */
+ * be; of a view it is the state that was listed, or the transfer ends, for its regions fit no other. */
 #include "fetch_sending.h"
-#include "source.h"
 
 #include <time.h>
 
@@ -35,6 +34,16 @@ static int look_up(struct server *v, uint32_t i, bool small, struct manifest_ent
     return 0;
 }
 
+/* Could it be sent? Of a view all or nothing can be. */
+static int judge(struct server *v, enum item_status status)
+{
+    if (v->tx->s->view == NULL || status == ITEM_OK)
+        return 0;
+    if (status == ITEM_CHANGED)
+        return fault_set(&v->fault, ERR_CHANGED, "the file was changed while its new bytes were sent");
+    return fault_set(&v->fault, item_err(status), "the new bytes of the file cannot be read: %s", err_text(item_err(status)));
+}
+
 /* Takes n bytes from what may still be asked for. */
 static int charge(struct server *v, uint64_t n)
 {
@@ -52,12 +61,12 @@ static enum item_status read_small(struct server *v, uint8_t *frame, struct file
 {
     struct source src;
     struct fault why;
-    int err = source_open(&v->root, v->path, &src, &why);
+    int err = send_open(v->tx, &v->root, v->path, &src, &why);
 
     if (err != 0)
         return item_status(err == ERR_REFUSED ? ERR_CHANGED : err); /* it was a file when it was listed */
     f->now = now_of(&src);
-    if (f->now.size > SMALL_BYTES)
+    if (f->now.size > SMALL_BYTES || (src.view != NULL && f->now.token != v->tx->token))
         err = ERR_CHANGED;
     if (err == 0)
         err = source_read(&src, 0, frame + FRAME_HEAD + FILE_FIXED, f->now.size);
@@ -81,6 +90,9 @@ static int send_small(struct server *v, uint32_t i)
             settle();
         f.status = read_small(v, b, &f);
     }
+    err = judge(v, f.status);
+    if (err != 0)
+        return err;
     if (f.status == ITEM_OK) {
         f.hash = hash128_of(b + FRAME_HEAD + FILE_FIXED, f.now.size);
         atomic_fetch_add(&v->tx->t->progress->files_done, 1);
@@ -113,7 +125,7 @@ static enum item_status open_large(struct server *v, const struct want_blocks *w
     struct fault why;
 
     for (unsigned tries = 0;; tries++) {
-        int err = source_open(&v->root, v->path, src, &why);
+        int err = send_open(v->tx, &v->root, v->path, src, &why);
         if (err != 0)
             return item_status(err == ERR_REFUSED ? ERR_CHANGED : err);
         *now = now_of(src);
@@ -232,6 +244,8 @@ int serve_blocks(struct server *v, const uint8_t *body)
     int err = look_up(v, w.entry, false, &e);
     if (err == 0)
         err = send_slice(v, &w, &end);
+    if (err == 0)
+        err = judge(v, end.status);
     if (err != 0)
         return err;
     if (end.status == ITEM_CHANGED)
