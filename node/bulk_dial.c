@@ -121,6 +121,8 @@ static bool runner_connected(struct race *race, struct runner *r)
     r->state = r->link != NULL ? SHAKING : LOST;
     if (r->link == NULL)
         race->code = ERR_NOMEM;
+    else if (d->way != NULL)
+        tls_written_before(r->link, HELLO_BYTES);
     return r->link != NULL;
 }
 

@@ -20,11 +20,25 @@ int transfer_init(struct transfer *t, struct fault *fault)
     return 0;
 }
 
+/* What a connection that is about to be closed has moved. */
+static void count(struct transfer *t, const struct tls_link *link)
+{
+    uint64_t in, out;
+
+    if (t->progress == NULL || link == NULL)
+        return;
+    tls_moved(link, &in, &out);
+    atomic_fetch_add(&t->progress->wire_in, in);
+    atomic_fetch_add(&t->progress->wire_out, out);
+}
+
 void transfer_fini(struct transfer *t)
 {
     transfer_close_streams(t);
-    for (unsigned i = 0; i < STREAMS_MAX; i++)
+    for (unsigned i = 0; i < STREAMS_MAX; i++) {
+        count(t, t->arrived[i]);
         tls_link_free(t->arrived[i]);
+    }
     packet_close(t->fd);
     kept_free(t->kept);
     pthread_mutex_destroy(&t->lock);
@@ -175,8 +189,11 @@ void transfer_close_streams(struct transfer *t)
     unsigned n = t->streams;
     t->streams = 0; /* nobody breaks them any more; closing may take a moment, which the loop thread must not wait for */
     pthread_mutex_unlock(&t->lock);
-    for (unsigned i = 0; i < n; i++)
+    for (unsigned i = 0; i < n; i++) {
+        stream_end(&t->stream[i]);
+        count(t, t->stream[i].link);
         stream_fini(&t->stream[i]);
+    }
 }
 
 unsigned transfer_streams(struct transfer *t)

@@ -46,10 +46,16 @@ int stream_init(struct stream *s, struct tls_link *link, int patience_s, struct 
     return 0;
 }
 
+void stream_end(struct stream *s)
+{
+    if (!s->ended && s->link != NULL && s->fault.code == 0)
+        tls_goodbye(s->link);
+    s->ended = true;
+}
+
 void stream_fini(struct stream *s)
 {
-    if (s->link != NULL && s->fault.code == 0)
-        tls_goodbye(s->link);
+    stream_end(s);
     tls_link_free(s->link);
     buffer_free(s->in);
     buffer_free(s->out);

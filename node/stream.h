@@ -24,12 +24,15 @@ struct stream {
     bool corked;        /* the kernel waits for full packets */
     int patience_s;     /* how long the other side may be silent */
     bool bears;         /* silence of its host counts only */
+    bool ended;         /* goodbye was said, or need not be */
     struct fault fault;
 };
 
 /* Takes `link`, whose handshake is over, also when it fails. Makes its socket blocking, with patience as its timeout. */
 int stream_init(struct stream *s, struct tls_link *link, int patience_s, struct fault *fault);
-/* Says goodbye unless the stream has failed, and closes. A zeroed stream is fine. */
+/* Says goodbye unless the stream has failed: nothing is written any more. Once. */
+void stream_end(struct stream *s);
+/* stream_end, and closes. A zeroed stream is fine. */
 void stream_fini(struct stream *s);
 
 /* The next n (<= STREAM_BUFFER) bytes, valid until the next call; NULL on error. */

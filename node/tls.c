@@ -24,8 +24,9 @@ struct tls {
 struct tls_link {
     SSL *ssl;
     int fd;
-    bool shaken;   /* OpenSSL forgets that once it has failed */
-    bool gathered; /* what tls_write was given is in the buffer, and only some of it has left */
+    uint64_t before; /* bytes written by others */
+    bool shaken;     /* OpenSSL forgets that once it has failed */
+    bool gathered;   /* what tls_write was given is in the buffer, and only some of it has left */
 };
 
 static const char *const suite = "TLS_AES_128_GCM_SHA256";
@@ -192,6 +193,23 @@ void tls_link_free(struct tls_link *link)
 int tls_fd(const struct tls_link *link)
 {
     return link->fd;
+}
+
+/* Reads, and what was written before tls_gather, are counted by the first BIO of the socket; other writes by the one behind the
+ * buffer. */
+void tls_moved(const struct tls_link *link, uint64_t *in, uint64_t *out)
+{
+    BIO *first = SSL_get_rbio(link->ssl), *last = SSL_get_wbio(link->ssl);
+
+    while (BIO_next(last) != NULL)
+        last = BIO_next(last);
+    *in = BIO_number_read(first);
+    *out = link->before + BIO_number_written(last) + (last != first ? BIO_number_written(first) : 0);
+}
+
+void tls_written_before(struct tls_link *link, uint64_t n)
+{
+    link->before += n;
 }
 
 /* Why a call returned `ret`. Empties the thread's error queue, as every call must before the next. */

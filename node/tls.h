@@ -44,6 +44,10 @@ struct tls_link *tls_client(struct tls *tls, int fd, const struct tls_secret *se
 /* Closes the socket. NULL is fine. */
 void tls_link_free(struct tls_link *link);
 int tls_fd(const struct tls_link *link);
+/* Bytes that its socket has read and written so far, records and handshake included. */
+void tls_moved(const struct tls_link *link, uint64_t *in, uint64_t *out);
+/* So many were written to it before. */
+void tls_written_before(struct tls_link *link, uint64_t n);
 
 /* The calls below set *want to 0, or to POLLIN or POLLOUT when they return 0 because the socket would block (for a blocking
  * socket: because it ran into its timeout). Else they return 0 or

@@ -32,7 +32,7 @@ struct transfer_progress {
     _Atomic int phase;
     _Atomic uint64_t bytes_total, bytes_done; /* content of files: placed, found already there, or resumed */
     _Atomic uint64_t bytes_moved;             /* content bytes that crossed the wire in this transfer */
-    _Atomic uint64_t wire_in, wire_out;       /* bytes of its connections, handshakes included; complete at done() */
+    _Atomic uint64_t wire_in, wire_out;       /* bytes of its connections, handshakes included; added at done() */
     _Atomic uint32_t files_total, files_done;
     _Atomic uint32_t present, skipped, failed; /* already there; left by --if-exists skip; each told by item() */
 };
