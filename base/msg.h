@@ -580,7 +580,7 @@ struct msg_gather_ok {
 struct msg_commit {
     uint64_t handle;
     uint64_t size;
-    uint8_t hash[16]; /* XXH3-128 (canonical) of all bytes that are no hole, in order */
+    uint8_t hash[16]; /* of the whole file: see store/file_hash.h */
     int64_t mtime_s;
     uint32_t mtime_ns;
     uint32_t mode;

@@ -1,0 +1,34 @@
+/* The hash of a whole file, made by several threads or in one go: what COMMIT says of a file that was gathered.
+ *
+ * A file is cut at every multiple of FILE_HASH_BLOCK. Of each block, in order, the XXH3-128 (canonical) of its bytes is taken,
+ * without those that are in holes: of a block of holes only, that of no bytes. The file's hash is the XXH3-128 (canonical) of
+ * these 16-byte hashes, one after the other; of an empty file, that of no bytes. */
+#ifndef WEFT_STORE_FILE_HASH_H
+#define WEFT_STORE_FILE_HASH_H
+
+#include "stage.h"
+
+#include <xxhash.h>
+
+#define FILE_HASH_BLOCK (4ull << 20)
+
+/* What has been hashed of a file, from a block's beginning on. 16 bytes of memory for each block. */
+struct file_hash {
+    XXH3_state_t *state; /* of the block in hand */
+    uint64_t in_block;   /* bytes of it that are through, holes too */
+    struct hash128 *block;
+    size_t count, room;
+    int err; /* ERR_NOMEM, once: told at the end */
+};
+
+int file_hash_init(struct file_hash *h); /* ERR_NOMEM */
+void file_hash_free(struct file_hash *h);
+/* The next n bytes; a hole of n bytes. */
+void file_hash_bytes(struct file_hash *h, const void *bytes, size_t n);
+void file_hash_hole(struct file_hash *h, uint64_t n);
+/* What `next` has hashed comes right behind what `h` has: h must be at the end of a block. Empties next. */
+void file_hash_join(struct file_hash *h, struct file_hash *next);
+/* The hash of all of it. ERR_NOMEM. */
+int file_hash_sum(struct file_hash *h, struct hash128 *hash);
+
+#endif
