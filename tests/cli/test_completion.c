@@ -53,21 +53,29 @@ static void run(const struct scratch *s, const char *command, char *out, size_t 
         fail_msg("%s\nended with %d and said: %s", command, status, out);
 }
 
-/* Completes a line in bash, and checks the offers, with a bar after each. */
-static void assert_offers(const struct scratch *s, const char *line, const char *wanted)
+/* Completes a line in bash: the offers, with a bar after each. */
+static void offers(const struct scratch *s, const char *line, char *out, size_t cap)
 {
-    static const char driver[] = "weft() { case $2 in peers) printf '%s\\n' anna bob '$(touch HIT)' '`touch HIT`';;"
-                                 " shares) echo mine;; pipes) printf '%s\\n' log bob:log bob:in;; sources) printf '%s\\n' "
-                                 "bob:photos bob:papers 'bob:a b' anna:x;; esac; }\n"
-                                 "source ./weft.bash\n"
-                                 "COMP_LINE=$1 COMP_POINT=${#1} COMP_WORDBREAKS=$' \\t\\n\"'\"'\"'><=;|&(:'\n"
-                                 "_weft\n"
-                                 "printf '%s|' \"${COMPREPLY[@]}\"\n";
-    char command[256], out[4096];
+    static const char driver[] =
+        "weft() { case $2 in peers) printf '%s\\n' anna bob '$(touch HIT)' '`touch HIT`';;"
+        " shares) echo mine;; pipes) printf '%s\\n' log bob:log bob:in;; sources) printf '%s\\n' "
+        "bob:photos bob:papers 'bob:a b' anna:x;; targets) printf '%s\\n' bob:www 'bob:$(touch HIT)';; esac; }\n"
+        "source ./weft.bash\n"
+        "COMP_LINE=$1 COMP_POINT=${#1} COMP_WORDBREAKS=$' \\t\\n\"'\"'\"'><=;|&(:'\n"
+        "_weft\n"
+        "printf '%s|' \"${COMPREPLY[@]}\"\n";
+    char command[256];
 
     scratch_text(s, "driver", driver);
     snprintf(command, sizeof command, "bash ./driver '%s'", line);
-    run(s, command, out, sizeof out);
+    run(s, command, out, cap);
+}
+
+static void assert_offers(const struct scratch *s, const char *line, const char *wanted)
+{
+    char out[4096];
+
+    offers(s, line, out, sizeof out);
     if (strcmp(out, wanted) != 0)
         fail_msg("\"%s\" offers %s\nand not  %s", line, out, wanted);
 }
@@ -113,6 +121,24 @@ static void bash_completes_files_and_folders(void **state)
     scratch_dir(s, "one folder");
     assert_offers(s, "weft get bob:x one", "one file|one folder|");
     assert_offers(s, "weft --home one", "one folder|");
+}
+
+/* First what is put, then where to. */
+static void bash_completes_a_put(void **state)
+{
+    struct scratch *s = *state;
+    char out[4096];
+
+    write_script(s, "weft.bash", complete_bash);
+    scratch_text(s, "cat.jpg", "");
+    offers(s, "weft put ", out, sizeof out);
+    assert_non_null(strstr(out, "cat.jpg|"));
+    assert_null(strstr(out, "bob:"));
+    assert_offers(s, "weft put c", "cat.jpg|");
+    assert_offers(s, "weft put cat.jpg ", "bob:www|bob:\\$\\(touch\\ HIT\\)|");
+    assert_offers(s, "weft put cat.jpg bob:w", "www|");
+    assert_offers(s, "weft put --if-exists ", "skip|rename|overwrite|");
+    assert_false(scratch_exists(s, "HIT"));
 }
 
 /* A peer chooses its name; nothing in it may run, neither now nor when the line is entered. */
@@ -162,6 +188,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(bash_completes, setup, teardown),
         cmocka_unit_test_setup_teardown(bash_completes_behind_a_colon, setup, teardown),
         cmocka_unit_test_setup_teardown(bash_completes_files_and_folders, setup, teardown),
+        cmocka_unit_test_setup_teardown(bash_completes_a_put, setup, teardown),
         cmocka_unit_test_setup_teardown(s32_no_name_is_ever_expanded, setup, teardown),
         cmocka_unit_test_setup_teardown(the_scripts_are_well_formed, setup, teardown),
         cmocka_unit_test_setup_teardown(fish_completes, setup, teardown),

@@ -167,6 +167,37 @@ static void progress_fits_and_makes_room_for_messages(void **state)
     assert_null(strstr(s->person.seen, "\033[2J"));
 }
 
+static void answer_phase(struct scene *s, const char *phase, int64_t done, int64_t sent)
+{
+    struct weft_row *row = fake_answer(s->fake, "progress");
+
+    weft_row_set_text(row, "phase", phase);
+    weft_row_set_text(row, "name", "x\033[2J.raw");
+    weft_row_set_int(row, "files_total", 1);
+    weft_row_set_int(row, "bytes_done", done);
+    weft_row_set_int(row, "bytes_total", 100);
+    weft_row_set_int(row, "bytes_sent", sent);
+}
+
+static void a_put_shows_its_phases(void **state)
+{
+    struct scene *s = *state;
+
+    answer_phase(s, "connecting", 0, 0);
+    answer_phase(s, "diff", 41, 0);
+    answer_phase(s, "send", 50, 50);
+    answer_phase(s, "gather", 99, 100);
+    answer_phase(s, "finish", 100, 100);
+    fake_answer(s->fake, "done");
+    assert_int_equal(RUN_THERE(s, "put", "/", "bob:x"), 0);
+    assert_saw(s, "\rx\\x1b[2J.raw  connecting\033[K");
+    assert_saw(s, "\rx\\x1b[2J.raw  comparing  41%  ");
+    assert_saw(s, "\rx\\x1b[2J.raw  50 B / 100 B  50%  ");
+    assert_saw(s, "\rx\\x1b[2J.raw  building it there  99%  ");
+    assert_saw(s, "\rx\\x1b[2J.raw  100 B  100%, making it safe on disk\033[K");
+    assert_null(strstr(s->person.seen, "\033[2J"));
+}
+
 static void quiet_has_no_progress(void **state)
 {
     struct scene *s = *state;
@@ -224,6 +255,7 @@ int main(void)
         TEST(no_trust_without_a_yes),
         TEST(a_ticket_is_not_shown_while_it_is_typed),
         TEST(progress_fits_and_makes_room_for_messages),
+        TEST(a_put_shows_its_phases),
         TEST(quiet_has_no_progress),
         TEST(colours_are_for_terminals_unless_told_otherwise),
         TEST(json_on_a_terminal_is_ascii),

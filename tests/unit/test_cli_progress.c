@@ -137,6 +137,47 @@ static void a_wait_has_a_reason(void **state)
     assert_string_equal(progress_line(&p, &v, 80, out, sizeof out), "film.mkv  1.42 GiB  100%, making it safe on disk");
 }
 
+static void a_put_tells_what_goes_on(void **state)
+{
+    (void)state;
+    struct progress p = {0};
+    struct progress_view v = view();
+    uint64_t at = 0, moved = 0;
+    char out[512];
+
+    progress_sample(&p, at, moved);
+    feed(&p, &at, &moved, 4, 692 * MIB);
+    v.phase = progress_phase("diff");
+    assert_string_equal(progress_line(&p, &v, 80, out, sizeof out), "film.mkv  comparing  28%  692 MiB/s  ETA 0:02");
+    v.phase = progress_phase("send");
+    assert_string_equal(progress_line(&p, &v, 80, out, sizeof out), "film.mkv  412 MiB / 1.42 GiB  28%  692 MiB/s  ETA 0:02");
+    v.phase = progress_phase("gather");
+    assert_string_equal(progress_line(&p, &v, 80, out, sizeof out), "film.mkv  building it there  28%  692 MiB/s  ETA 0:02");
+    v.phase = progress_phase("finish");
+    assert_string_equal(progress_line(&p, &v, 80, out, sizeof out), "film.mkv  1.42 GiB  100%, making it safe on disk");
+}
+
+/* All is sent, and still to be built or placed. */
+static void what_is_sent_is_not_safe_yet(void **state)
+{
+    (void)state;
+    struct progress p = {0};
+    struct progress_view v = view();
+    char out[512];
+
+    v.phase = progress_phase("send");
+    v.bytes_done = v.bytes_total;
+    assert_string_equal(progress_line(&p, &v, 80, out, sizeof out), "film.mkv  1.42 GiB / 1.42 GiB  100%  0 B/s  ETA --:--");
+}
+
+static void a_phase_that_nobody_knows_is_a_wait(void **state)
+{
+    (void)state;
+    assert_int_equal(progress_phase("dreaming"), VIEW_WAITING);
+    assert_false(progress_flows(progress_phase("dreaming")));
+    assert_true(progress_flows(progress_phase("gather")));
+}
+
 static void a_stream_has_no_percent(void **state)
 {
     (void)state;
@@ -178,6 +219,9 @@ int main(void)
         cmocka_unit_test(the_line_has_it_all),
         cmocka_unit_test(hundred_percent_is_all_of_it),
         cmocka_unit_test(a_wait_has_a_reason),
+        cmocka_unit_test(a_put_tells_what_goes_on),
+        cmocka_unit_test(what_is_sent_is_not_safe_yet),
+        cmocka_unit_test(a_phase_that_nobody_knows_is_a_wait),
         cmocka_unit_test(a_stream_has_no_percent),
         cmocka_unit_test(it_fits_any_width),
     };

@@ -33,6 +33,20 @@ static void sizes_have_three_digits_and_round_into_the_next_unit(void **state)
     assert_string_equal(units_size(UINT64_MAX).s, "16.0 EiB");
 }
 
+static void ratios(void **state)
+{
+    (void)state;
+    assert_string_equal(units_ratio(1 << 30, 402 << 10).s, "2,608:1");
+    assert_string_equal(units_ratio(1 << 20, 1 << 20).s, "1.0:1");
+    assert_string_equal(units_ratio(9949, 1000).s, "9.9:1");
+    assert_string_equal(units_ratio(9951, 1000).s, "10:1");
+    assert_string_equal(units_ratio(999, 1).s, "999:1");
+    assert_string_equal(units_ratio(1000, 0).s, "1,000:1");
+    assert_string_equal(units_ratio(1234567, 1).s, "1,234,567:1");
+    assert_string_equal(units_ratio(3, 4).s, "0.8:1");
+    assert_string_equal(units_ratio(UINT64_C(1) << 63, 1).s, "9,223,372,036,854,775,808:1");
+}
+
 static void durations_and_clocks(void **state)
 {
     (void)state;
@@ -215,9 +229,9 @@ static void every_error_has_its_exit_status(void **state)
     static const struct {
         enum err code;
         int status;
-    } own[] = {{ERR_USAGE, 2},   {ERR_UNREACHABLE, 3}, {ERR_REFUSED, 4},  {ERR_DENIED, 4},
-               {ERR_PARTIAL, 5}, {ERR_NOT_FOUND, 6},   {ERR_VERIFY, 7},   {ERR_DAMAGED, 7},
-               {ERR_NOSPACE, 8}, {ERR_GUARD, 9},       {ERR_TIMEOUT, 10}, {ERR_CANCELLED, 130}};
+    } own[] = {{ERR_USAGE, 2},   {ERR_UNREACHABLE, 3}, {ERR_REFUSED, 4},    {ERR_DENIED, 4},  {ERR_LOCKED, 4},
+               {ERR_PARTIAL, 5}, {ERR_NOT_FOUND, 6},   {ERR_VERIFY, 7},     {ERR_DAMAGED, 7}, {ERR_NOSPACE, 8},
+               {ERR_GUARD, 9},   {ERR_TIMEOUT, 10},    {ERR_CANCELLED, 130}};
 
     for (int code = 1; code < ERR_COUNT; code++) {
         int wanted = 1;
@@ -245,6 +259,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sizes_have_three_digits_and_round_into_the_next_unit),
+        cmocka_unit_test(ratios),
         cmocka_unit_test(durations_and_clocks),
         cmocka_unit_test(durations_are_read),
         cmocka_unit_test(numbers_keep_their_bounds),
