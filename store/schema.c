@@ -68,6 +68,48 @@ static const char *const steps[SCHEMA_VERSION] = {
     "DROP TABLE audience_1;"
     "DROP TABLE share_1;"
     "PRAGMA user_version = 2;",
+
+    /* What is remembered of files of peers. Sums are kept by the rows themselves, so that they are never counted. */
+    "CREATE TABLE base_all ("
+    "  one   INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),"
+    "  seed  INTEGER NOT NULL,"
+    "  clock INTEGER NOT NULL CHECK (clock >= 0),"
+    "  count INTEGER NOT NULL CHECK (count >= 0),"
+    "  cost  INTEGER NOT NULL CHECK (cost >= 0)"
+    ") STRICT;"
+
+    "CREATE TABLE base ("
+    "  number   INTEGER NOT NULL PRIMARY KEY CHECK (number <> 0),"
+    "  peer     BLOB NOT NULL CHECK (length(peer) = 32),"
+    "  share    TEXT NOT NULL CHECK (length(CAST(share AS BLOB)) BETWEEN 1 AND 63),"
+    "  path     BLOB NOT NULL CHECK (length(path) <= 4095),"
+    "  token    INTEGER NOT NULL,"
+    "  size     INTEGER NOT NULL CHECK (size >= 0),"
+    "  mtime_s  INTEGER NOT NULL,"
+    "  mtime_ns INTEGER NOT NULL CHECK (mtime_ns BETWEEN 0 AND 999999999),"
+    "  mode     INTEGER NOT NULL CHECK (mode BETWEEN 0 AND 4095),"
+    "  bytes    INTEGER NOT NULL CHECK (bytes BETWEEN 0 AND 1),"
+    "  cost     INTEGER NOT NULL CHECK (cost >= 0),"
+    "  used     INTEGER NOT NULL UNIQUE,"
+    "  UNIQUE (peer, share, path)"
+    ") STRICT;"
+
+    "CREATE TABLE base_sketch ("
+    "  number INTEGER NOT NULL REFERENCES base (number) ON DELETE CASCADE,"
+    "  hash   INTEGER NOT NULL,"
+    "  PRIMARY KEY (number, hash)"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE INDEX base_sketch_hash ON base_sketch (hash);"
+
+    "CREATE TRIGGER base_comes AFTER INSERT ON base BEGIN"
+    "  UPDATE base_all SET count = count + 1, cost = cost + new.cost;"
+    "END;"
+    "CREATE TRIGGER base_goes AFTER DELETE ON base BEGIN"
+    "  UPDATE base_all SET count = count - 1, cost = cost - old.cost;"
+    "END;"
+
+    "INSERT INTO base_all VALUES (1, random(), 0, 0, 0);"
+    "PRAGMA user_version = 3;",
 };
 
 const char *schema_step(int version)

@@ -3,7 +3,7 @@
 #define WEFT_STORE_SCHEMA_H
 
 #define SCHEMA_APPLICATION_ID 0x77656674 /* "weft" */
-#define SCHEMA_VERSION 2
+#define SCHEMA_VERSION 3
 
 /* The SQL that leads from `version` to the next one, user_version included; version < SCHEMA_VERSION. */
 const char *schema_step(int version);
