@@ -189,6 +189,8 @@
 #define BASE_MIN_BYTES 65536           /* smaller ones are sent whole */
 #define BASES_MAX 100000               /* rows; the least recently used go first */
 #define BASE_CACHE_BYTES (32ull << 30) /* unless its person says otherwise: indexes, and old bytes as if none were shared */
+#define REMEMBER_MAX 65536             /* files that wait to be remembered; the first ones are forgotten */
+#define REMEMBER_TEXT_MAX (16 << 20)   /* bytes of their names */
 #define DIFF_REGIONS_MAX (1u << 20)    /* of one file: 24 MB; beyond that short copies are sent as literals */
 
 /* ---- control socket */

@@ -1,5 +1,6 @@
 /* The verb get: fetches what peers share, one source after the other. See get.h; get_carrier.c brings a source. */
 #include "get.h"
+#include "remember.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -88,6 +89,21 @@ void get_item_failed(struct receive *r, const char *path, const struct fault *fa
     row_text(row, "code", err_name((int)fault->code));
     row_text(row, "text", fault->text);
     call_row(g->call, row);
+}
+
+/* What is below the name in the destination is what is below the source: its own name may be another one there. */
+void get_placed(struct receive *r, const char *path, const struct file_state *state)
+{
+    const struct get *g = r->owner;
+    const char *below = strchr(path, '/');
+    char whole[PATH_BYTES_MAX + 1];
+    struct base_key key = {.peer = r->peer, .at = g->at};
+    int len = snprintf(key.at.path, sizeof key.at.path, "%s%s", g->at.path, !below ? "" : g->at.len > 0 ? below : below + 1);
+    int n = snprintf(whole, sizeof whole, "%s/%s", g->dest, path);
+    if (len > PATH_BYTES_MAX || n > PATH_BYTES_MAX)
+        return;
+    key.at.len = (uint16_t)len;
+    remember_file(g->core, &key, whole, state);
 }
 
 void get_add_route(struct get *g, const char *route)

@@ -75,6 +75,7 @@ void get_look(struct get *g);
 void get_add_up(struct get *g);
 void get_add_route(struct get *g, const char *route);
 void get_item_failed(struct receive *r, const char *path, const struct fault *fault);
+void get_placed(struct receive *r, const char *path, const struct file_state *state);
 /* "started", "done", "failed": to whoever started the node. */
 void get_event(struct get *g, const char *state);
 /* Leaves the list, cancels all. No receive may be under way. */

@@ -248,6 +248,7 @@ static void start_receive(struct get *g, const struct msg_bridge_ok *bridge)
     r->owner = g;
     r->ready = reception_ready;
     r->item = get_item_failed;
+    r->placed = get_placed;
     r->done = receive_done;
     g->receive = r;
     g->core->transfers++;

@@ -133,6 +133,21 @@ int home_file(const struct home *home, const char *file, char *path, size_t cap)
     return n < 0 || (size_t)n >= cap ? ERR_LIMIT : 0;
 }
 
+int home_folder(const struct home *home, const char *name, char *path, size_t cap, struct fault *fault)
+{
+    struct stat st;
+    if (home_file(home, name, path, cap) != 0)
+        return fault_set(fault, ERR_LIMIT, "the path of the home is too long");
+    if (mkdirat(home->fd, name, 0700) != 0 && errno != EEXIST)
+        return fault_errno(fault, errno, "cannot make the folder '%s'", path_text(path).s);
+    if (fstatat(home->fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+        return fault_errno(fault, errno, "cannot look at '%s'", path_text(path).s);
+    if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 077) != 0)
+        return fault_set(fault, ERR_REFUSED, "'%s' is not a folder of this user alone (mode 0700); move it away",
+                         path_text(path).s);
+    return 0;
+}
+
 /* ---- small texts */
 
 int home_read(struct home *home, const char *file, char *text, size_t cap)

@@ -16,6 +16,11 @@ bool job_is_store(const struct job *job)
     return job->kind < JOB_FIRST_OF_WORKER;
 }
 
+bool job_is_quiet(const struct job *job)
+{
+    return job->kind == JOB_REMEMBER && ((const struct remember_job *)job)->quiet;
+}
+
 void job_store(struct db *db, struct job *job)
 {
     struct fault *fault = &job->fault;
@@ -116,7 +121,7 @@ void job_work(struct job *job)
     switch (job->kind) {
     case JOB_LIST: job->fault.code = (enum err)list((struct list_job *)job); break;
     case JOB_INSPECT: job->fault.code = (enum err)inspect((struct inspect_job *)job); break;
-    case JOB_REMEMBER:
+    case JOB_REMEMBER: job_remember(job); break;
     case JOB_SURVEY:
     case JOB_DIFF: job_put(job); break;
     case JOB_DISCARD: unlink(((struct discard_job *)job)->path); break;

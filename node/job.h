@@ -77,21 +77,27 @@ struct inspect_job { /* what is this path, or command, of our own user? */
 
 /* ---- what is remembered of files of peers (job_base.c) */
 
-struct base_job { /* FIND, SIMILAR: row.key in (and its sketch), row out. PUT: row in. FORGET: row.key. CLEAR. SUMS */
+/* FIND, SIMILAR: row.key in (and its sketch), row out. PUT: row in. FORGET: the files row.number, or where that is 0 the base
+ * row.key. CLEAR: all. SUMS, once at start: brings the folder in line with the rows, and both with the limit. */
+struct base_job {
     struct job job;
     const char *dir; /* the home's `bases` */
     uint64_t limit;
     struct base_row row;
-    uint64_t seed;          /* FIND, SIMILAR: out */
-    struct bases_sums sums; /* out */
+    uint64_t seed;          /* out */
+    struct bases_sums sums; /* out: afterwards; CLEAR: before */
 };
 
-struct remember_job { /* clones and indexes a file */
+struct remember_job { /* clones and indexes a file, if it is still in the state that row says; else ERR_CHANGED */
     struct job job;
     const char *dir;
     char path[PATH_BYTES_MAX + 1];
     uint64_t seed;
-    struct base_row row; /* key, number, state in; bytes, cost, sketch out */
+    uint64_t bytes_max; /* larger files are not cloned */
+    bool quiet;         /* nobody waits: it is done by a thread that yields to all others (job_is_quiet) */
+    bool cloned;        /* in: that was done before, row.bytes says whether it could be. Only the rest is done now */
+    bool clone_only;    /* the rest is not done now */
+    struct base_row row; /* key, number, state in; bytes, cost, sketch out. After a failure no file of that number is left */
     atomic_bool stop;
 };
 

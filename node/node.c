@@ -5,6 +5,7 @@
  * connections of clients, who may wait for just that. */
 #include "node.h"
 
+#include "bases.h"
 #include "client.h"
 #include "seeds.h"
 
@@ -52,6 +53,7 @@ static void tear_down(struct weft_node *node)
     node->bridges = NULL;
     bulk_free(node->bulk);
     node->bulk = NULL; /* the core may still want to cancel what it had there */
+    actor_free(node->quiet);
     actor_free(node->workers);
     actor_free(node->store);
     if (node->loop) {
@@ -177,6 +179,12 @@ static int open_home(struct weft_node *node, struct fault *fault)
     err = home_name(&node->home, node->options.name, node->name, fault);
     if (!err && home_file(&node->home, "state.db", path, sizeof path) != 0)
         err = fault_set(fault, ERR_LIMIT, "the path of the home is too long");
+    if (!err)
+        err = home_folder(&node->home, "bases", node->bases, sizeof node->bases, fault);
+    if (!err)
+        err = home_folder(&node->home, "spool", node->spool, sizeof node->spool, fault);
+    if (!err)
+        base_files_sweep(node->spool, NULL, NULL); /* what it held was for requests that are no more */
     return err ? err : db_open(path, &node->db, fault);
 }
 
@@ -287,6 +295,7 @@ static int build_workers(struct weft_node *node, struct fault *fault)
 {
     const struct actor_config store = {"weft-store", 1, node_store_work, node_job_finished, node};
     const struct actor_config workers = {"weft-work", WORKERS, node_worker_work, node_job_finished, node};
+    const struct actor_config quiet = {"weft-quiet", 1, node_quiet_work, node_job_finished, node};
     const struct bulk_config bulk = {.log = &node->log,
                                      .self = node->identity.id,
                                      .spool = node->home.path,
@@ -296,6 +305,8 @@ static int build_workers(struct weft_node *node, struct fault *fault)
     int err = actor_new(&store, &node->store, fault);
     if (!err)
         err = actor_new(&workers, &node->workers, fault);
+    if (!err)
+        err = actor_new(&quiet, &node->quiet, fault);
     if (!err)
         err = supplies_new(node->loop, NULL, &node->supplies, fault);
     if (!err && node->options.relay)
@@ -338,6 +349,9 @@ static int build_core(struct weft_node *node, struct fault *fault)
 {
     struct core_config config = {.identity = &node->identity, .no_beacon = node->options.no_beacon};
     strcpy(config.name, node->name);
+    config.bases = node->bases;
+    config.base_limit = node->options.base_bytes ? node->options.base_bytes : BASE_CACHE_BYTES;
+    config.spool = node->spool;
     config.roles = (node->options.relay ? ROLE_RELAY : 0u) | (node->options.hub ? ROLE_HUB : 0u);
     config.quota = (struct relay_quota){node->options.relay_sessions, node->options.relay_bytes, node->options.relay_rate};
     node_port(node);

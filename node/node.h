@@ -26,6 +26,7 @@ struct weft_node {
     struct log log;
 
     struct home home;
+    char bases[HOME_PATH], spool[HOME_PATH]; /* folders of it */
     struct identity identity;
     char name[NAME_MAX_BYTES + 1];
     struct db *db; /* the store actor's, once there is one */
@@ -34,7 +35,7 @@ struct weft_node {
     struct wire *wire;
     struct udp *udp;
     struct control *control;
-    struct actor *store, *workers;
+    struct actor *store, *workers, *quiet; /* quiet: yields to all others */
     struct bulk *bulk;
     struct bridges *bridges; /* NULL: this node is no relay */
     struct supplies *supplies;
@@ -67,9 +68,10 @@ void node_client_gone(void *arg, uint64_t client);
 size_t node_addresses(void *arg, struct addr *out, size_t max);
 size_t node_endpoints(void *self, struct endpoint *out, size_t max); /* as struct port */
 void node_post(void *arg, void (*fn)(void *data), void *data);
-/* Of both actors. */
+/* Of the actors. */
 void node_store_work(void *arg, struct job *job);
 void node_worker_work(void *arg, struct job *job);
+void node_quiet_work(void *arg, struct job *job);
 void node_job_finished(void *arg, struct job *job);
 
 /* An event for whoever started the node (borrows). */

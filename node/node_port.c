@@ -6,7 +6,14 @@
 #include "rows.h"
 #include "work.h"
 
+#include <linux/ioprio.h>
 #include <sodium.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define QUIET_NICE 19
+#define QUIET_IO 7 /* the last of the levels that do not starve */
 
 /* ---- time and chance */
 
@@ -135,11 +142,27 @@ void node_worker_work(void *arg, struct job *job)
     job_work(job);
 }
 
+/* Without privileges there is no way back from a low priority, so the thread keeps it: it does nothing else. */
+void node_quiet_work(void *arg, struct job *job)
+{
+    (void)arg;
+    setpriority(PRIO_PROCESS, 0, QUIET_NICE);
+    syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, QUIET_IO));
+    job_work(job);
+}
+
+static struct actor *actor_for(const struct weft_node *node, const struct job *job)
+{
+    if (job_is_store(job))
+        return node->store;
+    return job_is_quiet(job) ? node->quiet : node->workers;
+}
+
 static void port_job(void *self, struct job *job)
 {
     struct weft_node *node = self;
     job->fault = (struct fault){0};
-    if (actor_send(job_is_store(job) ? node->store : node->workers, job) == 0)
+    if (actor_send(actor_for(node, job), job) == 0)
         return;
     fault_set(&job->fault, ERR_FULL, "too much is waiting to be done on this node; try again");
     node_job_finished(node, job);

@@ -11,7 +11,9 @@
 /* A file of this machine is, as it stands there now (size and mtime of `state`), what the peer has as `key`, in that state.
  * Lines up; forgets it when too many wait. `path` is absolute. */
 void remember_file(struct core *core, const struct base_key *key, const char *path, const struct file_state *state);
-/* A base whose files were made already, as by a diff (row->number). */
+/* A number for files that are to be made, as by a diff: nobody else's. */
+uint64_t remember_number(struct core *core);
+/* A base whose files were made already (row->number). */
 void remember_row(struct core *core, const struct base_row *row);
 /* Files of that number are not needed after all. */
 void remember_not(struct core *core, uint64_t number);
@@ -19,10 +21,10 @@ void remember_not(struct core *core, uint64_t number);
 /* The base of a remote file; for NULL there is none. Comes later, from the loop, after what is in line for that key. With a sketch: of
  * another file of the peer's that is like it. `seed` is of all indexes of this home. */
 typedef void base_found(void *arg, const struct base_row *row, uint64_t seed);
-int remember_find(struct core *core, const struct base_key *key, base_found *found, void *arg);
+int remember_find(struct core *core, const struct base_key *key, base_found *found, void *arg); /* ERR_NOMEM */
 int remember_similar(struct core *core, const struct base_key *key, const uint64_t *sketch, size_t count, base_found *found,
                      void *arg);
-void remember_cancel(struct core *core, void *arg);
+void remember_cancel(struct core *core, void *arg); /* finds with this arg */
 
 void remember_start(struct core *core);
 void remember_stop(struct core *core);

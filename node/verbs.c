@@ -6,6 +6,7 @@
 #include "doctor.h"
 #include "pipes.h"
 #include "relay.h"
+#include "remember.h"
 #include "session.h"
 #include "weft.h"
 
@@ -167,6 +168,7 @@ static void verb_status(struct call *call, const struct row *request)
         row_int(row, "transfers", core->transfers);
         relay_describe(core, row);
         spread_describe(core, row);
+        remember_describe(core, row);
         row_int(row, "refused_messages", (int64_t)core->refused_messages);
         core->port->describe(core->port->self, row);
     }

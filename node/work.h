@@ -6,13 +6,16 @@
 
 /* Is it for the thread that owns the database? */
 bool job_is_store(const struct job *job);
+/* Is it for the worker that yields to all other work? */
+bool job_is_quiet(const struct job *job);
 /* Does it and sets job->fault. */
 void job_store(struct db *db, struct job *job);
 void job_work(struct job *job);
 
-/* Their parts: on the store actor what is remembered (job_base.c), and on a worker what makes it (job_put.c: REMEMBER, SURVEY,
- * DIFF) and what builds files for peers (job_gather.c: OPEN, INDEX, GATHER, COMMIT, CLOSE). */
+/* Their parts: on the store actor what is remembered (job_base.c), and on a worker what makes it (job_remember.c: REMEMBER; job_put.c:
+ * SURVEY, DIFF) and what builds files for peers (job_gather.c: OPEN, INDEX, GATHER, COMMIT, CLOSE). */
 void job_base(struct db *db, struct job *job);
+void job_remember(struct job *job);
 void job_put(struct job *job);
 void job_gather(struct job *job);
 
