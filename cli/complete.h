@@ -1,7 +1,7 @@
 /* Completion scripts for bash, zsh and fish, made from the table of verbs.
  *
- * The scripts ask `weft completion peers|shares|sources|targets|pipes` for names, one a line. Names come from other people: the scripts
- * never let a shell expand them, and quote what they insert. */
+ * The scripts ask `weft completion peers|shares|sources|targets|pipes` for names, one a line. Names come from other people: the
+ * scripts never let a shell expand them, and quote what they insert. */
 #ifndef WEFT_CLI_COMPLETE_H
 #define WEFT_CLI_COMPLETE_H
 

@@ -1,4 +1,4 @@
-/* See meter.h. A wait is no slow transfer, and what flowed in one phase says nothing of the next: each has a rate of its own. */
+/* See meter.h. A wait is no slow transfer, and what flowed in one phase says nothing of the next: each has its own rate. */
 #include "meter.h"
 
 #include "show.h"

@@ -1,5 +1,5 @@
-/* weft completion SHELL prints the script; weft completion peers|shares|sources|targets|pipes prints names for the scripts, one a
- * line.
+/* weft completion SHELL prints the script; weft completion peers|shares|sources|targets|pipes prints names for the scripts,
+ * one a line.
  *
  * A name that is not shown as it is (escape() changes it) cannot be typed either, and is left out. Nobody waits long at a
  * Tab. */

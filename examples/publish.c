@@ -1,6 +1,6 @@
 /* Puts a file where a peer lets us write, and says what it took: publish FILE PEER:SHARE[/PATH]
  *
- * Of a file that is there already the node sends only what changed; the row "file" tells how it went, "done" what it came to. */
+ * Of a file that is there already the node sends only what changed. The row "file" tells how it went, "done" what it took. */
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
