@@ -541,7 +541,7 @@ struct msg_put {
     bool dry_run;
 };
 
-struct put_item {     /* that could not be placed */
+struct put_item {     /* that could not be placed, or was left as it was */
     uint16_t len;     /* of its path: share_path_valid, and not empty */
     const char *path; /* into the message (decoding) or the caller's memory (encoding); not terminated */
     enum err code;
@@ -551,7 +551,7 @@ struct put_item {     /* that could not be placed */
 struct msg_put_ok {
     uint64_t files, bytes, present, skipped, failed;
     uint64_t token;     /* of the file, when it was a single one that was placed or was there already; else 0 */
-    uint8_t item_count; /* of the failed ones: what does not fit is left out when it is encoded */
+    uint8_t item_count; /* of what failed or was skipped: what does not fit is left out when it is encoded */
     struct put_item item[PUT_ITEMS_MAX];
 };
 

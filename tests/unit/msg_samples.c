@@ -534,7 +534,7 @@ static void put_ok(struct msg *m)
 static void put_ok_failed(struct msg *m)
 {
     m->put_ok =
-        (struct msg_put_ok){.files = 1000, .bytes = 1ull << 32, .present = 7, .skipped = 3, .failed = 3, .item_count = 2};
+        (struct msg_put_ok){.files = 1000, .bytes = 1ull << 32, .present = 7, .skipped = 1, .failed = 3, .item_count = 2};
     m->put_ok.item[0] = (struct put_item){10, "caf\xe9/a.jpg", ERR_NOSPACE, "the disk is full"};
     m->put_ok.item[1] = (struct put_item){1, "b", ERR_CHANGED, ""};
 }
