@@ -49,7 +49,7 @@ const char *get_source_text(const struct get *g, size_t *n)
 }
 
 /* A request is only lent to us; its sources are needed until the end. */
-static struct row *copy_of(const struct row *row)
+struct row *request_copy(const struct row *row)
 {
     uint8_t *buf = malloc(ROW_BYTES);
     struct row *copy = NULL;
@@ -344,7 +344,7 @@ static void get_cancel(struct call *call, int code)
     get_stop(g, code);
 }
 
-static int policy_parse(const char *text, enum if_exists *policy)
+int if_exists_parse(const char *text, enum if_exists *policy)
 {
     static const char *const names[] = {"refuse", "skip", "rename", "overwrite"};
     for (int i = 0; i < IF_EXISTS_COUNT; i++)
@@ -361,13 +361,13 @@ void verb_get(struct call *call, const struct row *request)
     struct fault fault = {0};
     size_t n = 0;
     const char *dest = row_get_bytes(request, "dest", &n);
-    if (!g || !(g->request = copy_of(request)))
+    if (!g || !(g->request = request_copy(request)))
         fault_set(&fault, ERR_NOMEM, "out of memory");
     else if (!dest || n == 0 || n > PATH_BYTES_MAX || dest[0] != '/')
         fault_set(&fault, ERR_USAGE, "the destination must be an absolute path");
     else if (row_count(request, "source") == 0 || (row_count(request, "source") > 1 && row_count(request, "top") > 0))
         fault_set(&fault, ERR_USAGE, "one or more sources are needed, and a new name for one only");
-    else if (policy_parse(row_get_text(request, "if_exists", "refuse"), &g->policy) != 0)
+    else if (if_exists_parse(row_get_text(request, "if_exists", "refuse"), &g->policy) != 0)
         fault_set(&fault, ERR_USAGE, "--if-exists is one of skip, rename, overwrite");
     if (fault.code) {
         if (g)

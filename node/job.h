@@ -109,13 +109,16 @@ struct survey_job { /* what is at this path of our own user, and which files in 
     struct job job;
     char path[PATH_BYTES_MAX + 1]; /* absolute */
     uint64_t least;                /* bytes of a file that is told */
-    enum file_kind kind;           /* out */
+    atomic_bool stop;
+    char real[PATH_BYTES_MAX + 1]; /* out: resolved, for links that the person names are followed */
+    enum file_kind kind;           /* out: FILE or DIR; anything else is a fault */
     struct file_state state;       /* of a file */
     uint64_t files, bytes;         /* in all */
-    uint32_t count;                /* out, of `file`: owned by whoever has the job; free path and file */
+    uint32_t count;                /* out, of `file`, in order: owned by whoever has the job; free path and file */
     struct surveyed {
         char *path; /* in the folder */
         struct file_state state;
+        bool updated; /* the core's */
     } * file;
 };
 
@@ -124,18 +127,20 @@ struct diff_job { /* compares a file of our own user with a base */
     const char *dir;               /* the home's `bases` */
     char path[PATH_BYTES_MAX + 1]; /* absolute */
     bool has_base;
-    struct base_row base;                /* when it has */
+    struct base_row base;                /* when it has; base.state.size is that of the old file in any case */
     char index_path[PATH_BYTES_MAX + 1]; /* "" or a file with the peer's index, instead of a base; it is removed */
-    uint64_t seed, number;               /* of the new index and its files */
+    uint64_t seed, number;               /* of the new index and its files; number 0: nothing of it is kept */
+    uint64_t bytes_max;                  /* larger files are not cloned */
     bool sketch_only;                    /* no base: make the new index and its sketch, nothing else */
     uint32_t regions_max;
     _Atomic uint64_t done;
     atomic_bool stop;
-    /* out */
-    struct file_state state; /* of the file, as it was read; token as tree_token */
+    /* out. ERR_DAMAGED: the base, or the peer's index, is of no use. ERR_CHANGED: the file does not stay as it is for long
+     * enough. After a failure no file of that number is left */
+    struct file_state state; /* of the file, as it was read; token (tree_token) of `read_from` */
     struct diff diff;        /* diff_free */
-    bool bytes;              /* NUMBER.bytes was made: `snapshot` is its path, and the file was read from it */
-    char snapshot[PATH_BYTES_MAX + 1];
+    bool bytes;              /* NUMBER.bytes was made */
+    char read_from[PATH_BYTES_MAX + 1]; /* where literals are: the file; or its clone, since it changes all the time */
     uint64_t cost;
     size_t sketch_count;
     uint64_t sketch[SKETCH_HASHES];

@@ -1,12 +1,18 @@
-/* The verb put, as its files share it: sends files and folders to peers, of what is there already only what changed.
+/* The verb put: sends files and folders to peers, of what is there already only what changed.
  *
- * put.c has the request, its sources in turn, and what is told of them; put_carrier.c the link, and what is done when it is
- * lost; put_file.c brings one file up to date: opens it there, compares it with what is remembered of it or with the peer's index, and
- * has it gathered; put_whole.c sends what is new, or a whole folder, as a parcel that the peer fetches. A folder's files that
- * are worth it are updated first, one by one; what is equal by then is not sent again.
+ * put.c has the request and its sources in turn; put_told.c what is told and counted; put_carrier.c the link, and what is done
+ * when it is lost; put_target.c where a source goes. put_file.c brings one file up to date: opens it there and decides;
+ * put_compare.c compares it with what is remembered of it, or with the peer's index (put_index.c); put_gather.c has it put
+ * together there. put_whole.c sends what is new, or a whole folder, as a parcel that the peer fetches; put_folder.c updates
+ * a folder's files that are worth it first, one by one, so that they are not sent again.
  *
- * What a file goes through: SEEN locally (job), OPENED there, BASE found (job) or INDEX taken, DIFF (job), LITERALS sent, GATHER,
- * COMMIT, REMEMBERED (job). Where that is of no use, or fails because the base is not what is there, it is sent whole. */
+ * What a file goes through: its base is looked up, it is OPENED there; compared (JOB_DIFF), maybe after its INDEX was taken;
+ * LITERALS, GATHER, COMMIT; remembered. Where that is of no use, or fails because what is there is something else, it is PUT as
+ * a whole.
+ *
+ * The request: put {source (repeated, absolute), target "PEER:SHARE[/PATH]", if_exists, dry_run}. Its rows: "progress" {phase,
+ * name, bytes_done and bytes_total of this phase, files_done, files_total, bytes_sent}; "file" for each update and each source
+ * that came to its end otherwise; "item" for what failed; "summary" or "done". */
 #ifndef WEFT_NODE_PUT_H
 #define WEFT_NODE_PUT_H
 

@@ -11,6 +11,7 @@
  * out of one budget: their records can name anybody's addresses. */
 #include "core_internal.h"
 #include "pipes.h"
+#include "put.h"
 #include "session.h"
 
 #include <stdlib.h>
@@ -187,6 +188,7 @@ static void move(struct upgrade *u)
         if (link_direct(peer)->inbound)
             peer_is_shut(core, peer);
         gets_upgrade(core, peer);
+        puts_upgrade(core, peer);
         connects_upgrade(core, peer);
         channel_out_upgrade(core, peer);
     }

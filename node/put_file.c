@@ -1,0 +1,190 @@
+/* One file of a put: whether it has to go at all, what it is compared with, and what then.
+ *
+ * The file is opened there first. Equal size and time: it is there. With a base that fits what is there it is compared with
+ * that; with a base of another file of the peer's that is like it, where nothing is there; without a base with the peer's own
+ * index. What comes of it is gathered (put_gather.c), or sent as a whole where that would save nothing. A way that fails because
+ * something is not as it was believed to be is followed by the next one. */
+#include "put_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define INSIDE_LEAST (1u << 20) /* bytes of a file in a folder that is worth to be asked for without a base */
+
+/* ---- the end */
+
+static void file_failed(struct put *p, const struct fault *fault)
+{
+    switch (fault->code) {
+    case ERR_CHANGED:
+    case ERR_VERIFY:
+    case ERR_DAMAGED:
+    case ERR_NOT_FOUND:
+    case ERR_MALFORMED:
+    case ERR_STATE:
+    case ERR_LIMIT:
+    case ERR_UNSUPPORTED:
+        if (p->file.way < PUT_AS_WHOLE && p->file.destination != 0) {
+            put_file_next_way(p);
+            return;
+        }
+        break;
+    default: break;
+    }
+    put_file_over(p, fault);
+}
+
+void put_file_next_way(struct put *p)
+{
+    bool another = p->file.there.kind == FILE_NOTHING; /* then there is no index of it either */
+    p->file.way = p->file.way == PUT_BY_BASE && !another ? PUT_BY_INDEX : PUT_AS_WHOLE;
+    p->file.has_base = false;
+    put_drop_diff(p);
+    put_anew(p);
+}
+
+/* What a folder's file came to is told with the folder, but for updates. */
+void put_file_over(struct put *p, const struct fault *fault)
+{
+    if (!p->file.inside) {
+        p->files_done += !fault;
+        put_source_over(p, fault);
+        return;
+    }
+    put_drop_diff(p);
+    put_close(p, &p->file.source);
+    put_close(p, &p->file.destination);
+    put_folder_next(p);
+}
+
+/* It stays as it is there. */
+static void file_left(struct put *p, const char *how, uint64_t *count)
+{
+    const struct put_file *f = &p->file;
+    if (!f->inside) {
+        *count += 1;
+        if (count == &p->sum.present) {
+            p->sum.files++;
+            p->sum.bytes += f->state.size;
+        }
+        put_tell_file(p, &(struct put_told){.path = f->path, .at = &f->at, .how = how, .bytes = f->state.size, .files = 1});
+    }
+    put_file_over(p, NULL);
+}
+
+/* ---- as a whole */
+
+static void whole_done(struct put *p, const struct msg *m)
+{
+    struct put_file *f = &p->file;
+    const struct msg_put_ok *ok = &m->put_ok;
+    struct file_state there = f->state;
+    bool placed = ok->failed == 0 && ok->skipped == 0;
+    there.token = ok->token;
+    put_count_whole(p, ok);
+    put_tell_file(p, &(struct put_told){.path = f->path,
+                                        .at = &f->at,
+                                        .how = ok->skipped ? "skipped" : "whole",
+                                        .bytes = f->state.size,
+                                        .sent = p->dry_run ? f->state.size : p->sum.sent - f->sent_before,
+                                        .files = ok->files});
+    if (placed && !p->dry_run && p->policy != IF_EXISTS_RENAME)
+        put_remember(p, &there);
+    put_file_over(p, NULL);
+}
+
+void put_file_whole(struct put *p)
+{
+    p->file.way = PUT_AS_WHOLE;
+    if (p->file.inside)
+        put_file_over(p, NULL);
+    else
+        put_whole(p, p->file.destination, "", p->file.path, whole_done);
+}
+
+/* ---- what is there */
+
+/* Is an update worth to be tried? */
+static bool is_update(const struct put_file *f)
+{
+    return f->way < PUT_AS_WHOLE && f->state.size >= BASE_MIN_BYTES && f->state.size <= f->there.limits.size &&
+           (f->there.kind == FILE_NOTHING || f->there.state.size >= BASE_MIN_BYTES);
+}
+
+static bool is_same(const struct file_state *a, const struct file_state *b)
+{
+    return a->size == b->size && a->mtime_s == b->mtime_s && a->mtime_ns == b->mtime_ns;
+}
+
+static void decide(struct put *p)
+{
+    struct put_file *f = &p->file;
+    struct fault fault;
+    if (f->there.kind == FILE_DIR) {
+        fault_set(&fault, ERR_EXISTS, "a folder is there under the name of '%s'; a file cannot take its place", p->name);
+        put_file_over(p, &fault);
+    } else if (f->there.kind == FILE_FILE && p->policy == IF_EXISTS_SKIP) {
+        file_left(p, "skipped", &p->sum.skipped);
+    } else if (f->there.kind == FILE_FILE && p->policy == IF_EXISTS_RENAME) {
+        put_file_whole(p);
+    } else if (f->there.kind == FILE_FILE && is_same(&f->state, &f->there.state)) {
+        file_left(p, "present", &p->sum.present);
+    } else if (is_update(f)) {
+        put_compare(p);
+    } else {
+        put_file_whole(p);
+    }
+}
+
+static void opened(struct put *p, const struct msg *m)
+{
+    p->file.there = m->file_ok;
+    p->file.destination = m->file_ok.handle;
+    p->file.opened_at = core_now(p->core);
+    decide(p);
+}
+
+static void open_there(struct put *p)
+{
+    struct put_file *f = &p->file;
+    if (f->inside && !f->has_base && f->state.size < INSIDE_LEAST)
+        put_file_over(p, NULL);
+    else if (f->destination != 0)
+        decide(p);
+    else
+        put_open(p, &f->at, true, opened);
+}
+
+/* ---- the beginning */
+
+static void base_told(void *arg, const struct base_row *row, uint64_t seed)
+{
+    struct put *p = arg;
+    p->file.looked = true;
+    p->file.seed = seed;
+    p->file.has_base = row != NULL;
+    if (row)
+        p->file.base = *row;
+    open_there(p);
+}
+
+static void file_begin(struct put *p)
+{
+    struct put_file *f = &p->file;
+    struct base_key key = {.peer = p->peer->id, .at = f->at};
+    if (f->looked || f->state.size < BASE_MIN_BYTES) {
+        open_there(p);
+    } else if (!p->core->config.bases || remember_find(p->core, &key, base_told, p) != 0) {
+        f->looked = true;
+        f->way = PUT_AS_WHOLE;
+        open_there(p);
+    }
+}
+
+static const struct put_unit file_unit = {file_begin, file_failed};
+
+void put_file_start(struct put *p)
+{
+    p->file.sent_before = p->sum.sent;
+    put_go(p, &file_unit);
+}
