@@ -8,6 +8,7 @@
 
 #include "landlock.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -25,6 +26,29 @@ void receive_item(struct receiving *rx, const char *path, const struct fault *fa
     receive_tell(rx, path, fault);
 }
 
+/* Of a single file the token is wanted, whatever its size. */
+static bool is_single(const struct receiving *rx)
+{
+    return manifest_count(rx->list) == 1;
+}
+
+bool receive_tells_placed(const struct receiving *rx, uint64_t size)
+{
+    return is_single(rx) || (rx->r->placed != NULL && size >= BASE_MIN_BYTES);
+}
+
+void receive_placed(struct receiving *rx, const char *path, const struct entry *entry, uint64_t token)
+{
+    struct file_state state = {
+        .token = token, .size = entry->size, .mtime_s = entry->mtime_s, .mtime_ns = entry->mtime_ns, .mode = entry->mode};
+
+    if (is_single(rx) && stage_token(rx->stage, path, entry, &rx->r->token) != 0)
+        rx->r->token = 0; /* it was changed at once, or has another name */
+    if (rx->r->placed != NULL && !rx->r->dry_run && entry->size >= BASE_MIN_BYTES &&
+        atomic_fetch_add(&rx->placed, 1) < PLACED_TOLD)
+        rx->t->tell_placed(rx->t, path, &state);
+}
+
 bool receive_fatal(int err)
 {
     return err == ERR_NOSPACE || err == ERR_IO || err == ERR_NOMEM;
@@ -32,9 +56,12 @@ bool receive_fatal(int err)
 
 static int confine(const struct receiving *rx, struct fault *fault)
 {
-    const char *const dirs[] = {rx->r->dest, rx->t->spool};
+    const struct landlock_folder folders[] = {
+        {.path = rx->r->at_fd ? NULL : rx->r->dest, .fd = rx->r->dest_fd},
+        {.path = rx->t->spool},
+    };
     struct fault why;
-    int err = landlock_confine_writes(dirs, 2, &why);
+    int err = landlock_confine_writes(folders, 2, &why);
 
     if (err == ERR_UNSUPPORTED) {
         log_write(rx->t->log, LOG_DEBUG, "bulk", "%s", why.text);
@@ -45,9 +72,25 @@ static int confine(const struct receiving *rx, struct fault *fault)
     return err;
 }
 
+static int open_stage(struct receiving *rx, struct fault *fault)
+{
+    const struct receive *r = rx->r;
+    if (r->at_fd)
+        return stage_open_at(r->dest_fd, r->dest, r->key, r->policy, &rx->stage, fault);
+    return stage_open(r->dest, r->key, r->policy, &rx->stage, fault);
+}
+
+int receive_folder(const struct receive *r, const char **stage)
+{
+    if (!r->at_fd)
+        return AT_FDCWD;
+    *stage = strrchr(*stage, '/') + 1;
+    return r->dest_fd;
+}
+
 static int open_all(struct receiving *rx, struct fault *fault)
 {
-    int err = stage_open(rx->r->dest, rx->r->key, rx->r->policy, &rx->stage, fault);
+    int err = open_stage(rx, fault);
     if (err == 0)
         err = manifest_new(rx->t->spool, &rx->list, fault);
     return err != 0 ? err : confine(rx, fault);
@@ -91,6 +134,18 @@ static bool receive_all(struct receiving *rx)
     return true;
 }
 
+/* What was kept. A folder that a peer chose is the peer's to name. */
+static void add_kept(const struct receive *r, const char *stage, struct fault *fault)
+{
+    const char *path = stage;
+    int folder = receive_folder(r, &path);
+    struct fault why = *fault;
+
+    if (faccessat(folder, path, F_OK, 0) == 0)
+        fault_set(fault, (int)why.code, "%.300s; what arrived is kept%s%s: the same command resumes", why.text,
+                  r->at_fd ? "" : " in ", r->at_fd ? "" : stage);
+}
+
 /* The sentence for a person: what failed, and what was kept. */
 static void conclude(struct receiving *rx, bool done, const char *stage)
 {
@@ -104,9 +159,8 @@ static void conclude(struct receiving *rx, bool done, const char *stage)
         fault = rx->first;
     else if (done)
         fault_set(&fault, ERR_PARTIAL, "%u of %u items were not fetched", failed, all);
-    else if (stage != NULL && access(stage, F_OK) == 0)
-        fault_set(&fault, (int)t->fault.code, "%.300s; what arrived is kept in %s: the same command resumes", t->fault.text,
-                  stage);
+    else if (stage != NULL)
+        add_kept(rx->r, stage, &fault);
     pthread_mutex_lock(&t->lock);
     t->fault = fault;
     pthread_mutex_unlock(&t->lock);

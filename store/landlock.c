@@ -40,21 +40,24 @@ static uint64_t allowed(long abi)
     return PLACING | LANDLOCK_ACCESS_FS_REFER | (abi >= 3 ? LANDLOCK_ACCESS_FS_TRUNCATE : 0);
 }
 
-static int allow(int rules, const char *dir, uint64_t access, struct fault *fault)
+static int allow(int rules, const struct landlock_folder *folder, uint64_t access, struct fault *fault)
 {
     struct landlock_path_beneath_attr rule = {
         .allowed_access = access,
-        .parent_fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC),
+        .parent_fd = folder->path ? open(folder->path, O_PATH | O_DIRECTORY | O_CLOEXEC) : folder->fd,
     };
     int rc = 0;
     if (rule.parent_fd < 0 || syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &rule, 0)) {
-        rc = fault_errno(fault, errno, "cannot confine a thread to '%s'", path_text(dir).s);
+        rc = fault_errno(fault, errno, "cannot confine a thread to '%s'",
+                         folder->path ? path_text(folder->path).s : "its folder");
     }
-    io_close(rule.parent_fd);
+    if (folder->path) {
+        io_close(rule.parent_fd);
+    }
     return rc;
 }
 
-int landlock_confine_writes(const char *const *dirs, int n, struct fault *fault)
+int landlock_confine_writes(const struct landlock_folder *folders, int n, struct fault *fault)
 {
     long abi = abi_version();
     if (abi < 2) { /* version 1 denies every rename from one folder to another: nothing could be placed */
@@ -67,7 +70,7 @@ int landlock_confine_writes(const char *const *dirs, int n, struct fault *fault)
     }
     int rc = 0;
     for (int i = 0; rc == 0 && i < n; i++) {
-        rc = allow(rules, dirs[i], allowed(abi), fault);
+        rc = allow(rules, &folders[i], allowed(abi), fault);
     }
     if (rc == 0 && (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || syscall(SYS_landlock_restrict_self, rules, 0))) {
         rc = fault_errno(fault, errno, "cannot confine a thread");

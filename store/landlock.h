@@ -7,8 +7,13 @@
 
 #include "err.h"
 
-/* Write access only beneath `dirs` (n of them); reading stays free. 0; ERR_UNSUPPORTED when the kernel has no Landlock (the
- * caller goes on without); ERR_IO. */
-int landlock_confine_writes(const char *const *dirs, int n, struct fault *fault);
+struct landlock_folder {
+    const char *path; /* NULL: it is reached by no path */
+    int fd;           /* then this is the folder (borrowed) */
+};
+
+/* Write access only beneath these folders (n of them); reading stays free. 0; ERR_UNSUPPORTED when the kernel has no Landlock
+ * (the caller goes on without); ERR_IO. */
+int landlock_confine_writes(const struct landlock_folder *folders, int n, struct fault *fault);
 
 #endif

@@ -40,15 +40,17 @@ static int teardown(void **state)
     return 0;
 }
 
-static void in_child(const struct scratch *s, int (*run)(const struct scratch *s))
+static void in_one_child(const struct scratch *s, bool by_path, int (*run)(const struct scratch *s))
 {
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
         struct scratch_path in = scratch_at(s, "in");
-        const char *dirs[] = {in.s};
+        const struct landlock_folder folder =
+            by_path ? (struct landlock_folder){.path = in.s}
+                    : (struct landlock_folder){.fd = open(in.s, O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
         struct fault fault;
-        int rc = landlock_confine_writes(dirs, 1, &fault);
+        int rc = landlock_confine_writes(&folder, 1, &fault);
         _exit(rc == ERR_UNSUPPORTED ? NO_LANDLOCK : rc ? 100 : run(s));
     }
     int status;
@@ -58,6 +60,11 @@ static void in_child(const struct scratch *s, int (*run)(const struct scratch *s
         skip();
     }
     assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void in_child(const struct scratch *s, int (*run)(const struct scratch *s))
+{
+    in_one_child(s, true, run);
 }
 
 /* Returns the number of the first thing that was allowed though it must not be; 0 when there is none. */
@@ -85,6 +92,13 @@ static int all_outside_is_denied(const struct scratch *s)
 static void s61_a_confined_thread_cannot_write_outside(void **state)
 {
     in_child(*state, all_outside_is_denied);
+    scratch_assert_text(*state, "out/f", "outside");
+    assert_int_equal(scratch_count(*state, "out"), 1);
+}
+
+static void s61_a_folder_that_no_path_leads_to_confines_as_well(void **state)
+{
+    in_one_child(*state, false, all_outside_is_denied);
     scratch_assert_text(*state, "out/f", "outside");
     assert_int_equal(scratch_count(*state, "out"), 1);
 }
@@ -146,11 +160,11 @@ static void s61_threads_started_by_it_are_confined_too(void **state)
 static void a_missing_folder_is_told(void **state)
 {
     struct scratch_path gone = scratch_at(*state, "gone");
-    const char *dirs[] = {gone.s};
+    const struct landlock_folder folder = {.path = gone.s};
     pid_t pid = fork();
     if (pid == 0) {
         struct fault fault;
-        int rc = landlock_confine_writes(dirs, 1, &fault);
+        int rc = landlock_confine_writes(&folder, 1, &fault);
         _exit(rc == ERR_UNSUPPORTED || (rc == ERR_NOT_FOUND && strstr(fault.text, "gone")) ? 0 : 1);
     }
     int status;
@@ -164,6 +178,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(s61_a_confined_thread_cannot_write_outside),
+        TEST(s61_a_folder_that_no_path_leads_to_confines_as_well),
         TEST(s61_placing_works_in_a_confined_thread),
         TEST(s61_threads_started_by_it_are_confined_too),
         TEST(a_missing_folder_is_told),
