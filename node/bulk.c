@@ -65,6 +65,7 @@ static struct job_transfer *job_new(struct bulk *bulk, uint32_t deadline_s)
     t->owner = job;
     t->tell = job_tell;
     t->tell_item = job_tell_item;
+    t->tell_placed = job_tell_placed;
     job->mailbox = bulk->mailbox;
     LIST_INSERT_HEAD(&bulk->transfers, job, link);
     return job;

@@ -11,9 +11,12 @@
 struct event {
     STAILQ_ENTRY(event) link;
     struct job_transfer *job;
-    enum { NEWS_READY, NEWS_CONNECTED, NEWS_DONE, NEWS_ITEM } news;
-    struct fault fault; /* ITEM */
-    char path[];        /* ITEM */
+    enum { NEWS_READY, NEWS_CONNECTED, NEWS_DONE, NEWS_ITEM, NEWS_PLACED } news;
+    union {
+        struct fault fault;      /* ITEM */
+        struct file_state state; /* PLACED */
+    };
+    char path[]; /* ITEM, PLACED */
 };
 
 /* A transfer with what the loop thread needs to know of it. */
@@ -52,9 +55,10 @@ void mailbox_clear(struct mailbox *m);
 /* The bulk plane is no more. The mailbox is freed, now or by the post that is under way. */
 void mailbox_close(struct mailbox *m);
 
-/* What a transfer's tell and tell_item call, on its threads. */
+/* What a transfer's tell, tell_item and tell_placed call, on its threads. */
 void job_tell(struct transfer *t, enum transfer_event what);
 void job_tell_item(struct transfer *t, const char *path, const struct fault *fault);
+void job_tell_placed(struct transfer *t, const char *path, const struct file_state *state);
 /* Joins its lead. */
 void job_free(struct job_transfer *job);
 

@@ -41,19 +41,38 @@ void job_tell(struct transfer *t, enum transfer_event what)
     mailbox_put(job->mailbox, e);
 }
 
-void job_tell_item(struct transfer *t, const char *path, const struct fault *fault)
+static struct event *path_event(struct transfer *t, const char *path)
 {
-    struct job_transfer *job = t->owner;
     size_t n = strlen(path) + 1;
     struct event *e = malloc(sizeof *e + n);
 
+    if (e != NULL) {
+        e->job = t->owner;
+        memcpy(e->path, path, n);
+    }
+    return e;
+}
+
+void job_tell_item(struct transfer *t, const char *path, const struct fault *fault)
+{
+    struct event *e = path_event(t, path);
+
     if (e == NULL)
         return; /* it is counted all the same */
-    e->job = job;
     e->news = NEWS_ITEM;
     e->fault = *fault;
-    memcpy(e->path, path, n);
-    mailbox_put(job->mailbox, e);
+    mailbox_put(e->job->mailbox, e);
+}
+
+void job_tell_placed(struct transfer *t, const char *path, const struct file_state *state)
+{
+    struct event *e = path_event(t, path);
+
+    if (e == NULL)
+        return; /* nothing depends on it */
+    e->news = NEWS_PLACED;
+    e->state = *state;
+    mailbox_put(e->job->mailbox, e);
 }
 
 /* ---- ends */
@@ -106,6 +125,10 @@ static void handle(struct event *e)
         t->r->item(t->r, e->path, &e->fault);
         free(e);
         break;
+    case NEWS_PLACED:
+        t->r->placed(t->r, e->path, &e->state);
+        free(e);
+        break;
     }
 }
 
@@ -146,13 +169,13 @@ struct mailbox *mailbox_new(struct bulk *bulk)
     return m;
 }
 
-/* Items own their memory; the other events are their job's. */
+/* What has a path owns its memory; the other events are their job's. */
 void mailbox_clear(struct mailbox *m)
 {
     struct event *e;
     while ((e = STAILQ_FIRST(&m->events)) != NULL) {
         STAILQ_REMOVE_HEAD(&m->events, link);
-        if (e->news == NEWS_ITEM)
+        if (e->news == NEWS_ITEM || e->news == NEWS_PLACED)
             free(e);
     }
 }

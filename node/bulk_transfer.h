@@ -41,6 +41,7 @@ struct transfer {
     void *owner; /* of what follows: tells the loop thread */
     void (*tell)(struct transfer *t, enum transfer_event event);
     void (*tell_item)(struct transfer *t, const char *path, const struct fault *fault);
+    void (*tell_placed)(struct transfer *t, const char *path, const struct file_state *state);
     /* under the lock */
     pthread_mutex_t lock;
     pthread_cond_t changed;

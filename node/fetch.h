@@ -46,6 +46,7 @@ struct receiving {
     uint64_t holes;           /* at least so much of the content is holes */
     _Atomic uint64_t granted; /* content bytes that the list, and files that changed since, claim */
     _Atomic unsigned told;    /* items told */
+    _Atomic unsigned placed;  /* files told as placed */
     struct fault first;       /* of the first item that failed */
 };
 
@@ -53,6 +54,14 @@ struct receiving {
 void receive_tell(struct receiving *rx, const char *path, const struct fault *fault);
 /* An item could not be placed: counts and tells it. */
 void receive_item(struct receiving *rx, const char *path, const struct fault *fault);
+
+/* Is anybody to hear that a file of this size stands in its place? */
+bool receive_tells_placed(const struct receiving *rx, uint64_t size);
+/* It does. `entry` has the size and time that it was given, `token` is the sender's. */
+void receive_placed(struct receiving *rx, const char *path, const struct entry *entry, uint64_t token);
+
+/* The folder that *stage (stage_path) is to be reached from, a descriptor or AT_FDCWD; makes it a path from there. */
+int receive_folder(const struct receive *r, const char **stage);
 
 /* Is this a fault of the place itself, with which nothing can go on? Others concern one item. */
 bool receive_fatal(int err);

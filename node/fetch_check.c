@@ -37,8 +37,11 @@ static void have(struct list_walk *w)
     }
     atomic_fetch_add(&progress->present, 1);
     atomic_fetch_add(&progress->files_done, 1);
-    if (w->e.entry.kind == ENTRY_FILE)
-        atomic_fetch_add(&progress->bytes_done, w->e.entry.size);
+    if (w->e.entry.kind != ENTRY_FILE)
+        return;
+    atomic_fetch_add(&progress->bytes_done, w->e.entry.size);
+    if (receive_tells_placed(w->rx, w->e.entry.size))
+        receive_placed(w->rx, w->path, &w->e.entry, w->e.token);
 }
 
 static void fetch_it(struct list_walk *w, struct checking *c)
@@ -79,15 +82,16 @@ static int check_entry(struct list_walk *w, void *arg, struct fault *fault)
 
 /* ---- room */
 
-static uint64_t free_bytes(const char *dest)
+static uint64_t free_bytes(const struct receive *r)
 {
     struct statvfs v;
-    return statvfs(dest, &v) != 0 ? UINT64_MAX : (uint64_t)v.f_bavail * v.f_frsize;
+    int failed = r->at_fd ? fstatvfs(r->dest_fd, &v) : statvfs(r->dest, &v);
+    return failed != 0 ? UINT64_MAX : (uint64_t)v.f_bavail * v.f_frsize;
 }
 
 uint64_t fetch_limit(const struct receive *r)
 {
-    uint64_t room = r->limit != 0 ? r->limit : free_bytes(r->dest);
+    uint64_t room = r->limit != 0 ? r->limit : free_bytes(r);
     return room == 0 ? 1 : room;
 }
 
@@ -121,9 +125,11 @@ static uint64_t staged_bytes(int at, const char *path, int depth)
 /* Refuses only what is sure not to fit. */
 static int check_room(const struct receiving *rx, uint64_t to_fetch, struct fault *fault)
 {
-    uint64_t need = to_fetch > rx->holes ? to_fetch - rx->holes : 0, room = free_bytes(rx->r->dest);
+    uint64_t need = to_fetch > rx->holes ? to_fetch - rx->holes : 0, room = free_bytes(rx->r);
+    const char *stage = stage_path(rx->stage);
+    int folder = receive_folder(rx->r, &stage);
 
-    if (need <= room || need - room <= staged_bytes(AT_FDCWD, stage_path(rx->stage), 1))
+    if (need <= room || need - room <= staged_bytes(folder, stage, 1))
         return 0;
     return fault_set(fault, ERR_NOSPACE, "%llu bytes are to be fetched and only %llu are free there; nothing was written",
                      (unsigned long long)need, (unsigned long long)room);

@@ -43,8 +43,11 @@ static int large_finish(struct taker *k, const struct large *large, struct stage
         return err;
     }
     struct stage_meta meta = taker_meta(&e.entry, &large->now);
+    taker_await(k, &e.entry, &large->now);
     err = stage_file_finish(k->batch, file, &meta, &k->fault);
-    if (err == 0)
+    if (err != 0)
+        taker_await_not(k);
+    else
         atomic_fetch_add(&k->rx->t->progress->files_done, 1);
     return taker_item_or_fatal(k, err);
 }

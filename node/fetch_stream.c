@@ -18,7 +18,10 @@ static int find_staged(struct taker *k, struct want_files *w)
         if (err != 0)
             return err;
         struct stage_meta meta = {.mode = e.entry.mode, .mtime_s = e.entry.mtime_s, .mtime_ns = e.entry.mtime_ns};
+        taker_await(k, &e.entry, &(struct file_now){e.token, e.entry.size, e.entry.mtime_s, e.entry.mtime_ns});
         err = stage_small_again(k->batch, k->path, e.entry.size, e.token, &meta, &found, &k->fault);
+        if (!found)
+            taker_await_not(k);
         if (err != 0 && taker_item_or_fatal(k, err) != 0)
             return err;
         if (found)
@@ -111,6 +114,12 @@ static void batch_failed(void *arg, const char *path, const struct fault *fault)
     struct taker *k = arg;
     atomic_fetch_sub(&k->rx->t->progress->files_done, 1); /* it was counted when it was staged */
     receive_item(k->rx, path, fault);
+    taker_placed(k, path, false);
+}
+
+static void batch_placed(void *arg, const char *path)
+{
+    taker_placed(arg, path, true);
 }
 
 void receive_stream(void *arg, unsigned index)
@@ -119,11 +128,15 @@ void receive_stream(void *arg, unsigned index)
     struct taker k = {.rx = rx, .s = &rx->t->stream[index], .list = rx->views.view[index]};
 
     int err = stage_batch_new(rx->stage, batch_failed, &k, &k.batch, &k.fault);
-    if (err == 0)
+    TAILQ_INIT(&k.awaited);
+    if (err == 0) {
+        stage_batch_tell(k.batch, batch_placed);
         err = take_all(&k);
+    }
     if (err == 0)
         err = stage_batch_commit(k.batch, &k.fault);
     if (err != 0)
         fetch_give_up(rx->t, k.s, &k.fault);
     stage_batch_free(k.batch);
+    taker_awaits_nothing(&k);
 }

@@ -30,9 +30,12 @@ static int take_file(struct taker *k, uint32_t i)
     if (n != e.entry.size && (err = taker_regrant(k, e.entry.size, n)) != 0)
         return err;
     struct stage_meta meta = taker_meta(&e.entry, &f.now);
+    taker_await(k, &e.entry, &f.now);
     err = stage_small(k->batch, k->path, body, n, f.now.token, &meta, &k->fault);
     if (err == 0)
         taker_file_is_there(k, n);
+    else
+        taker_await_not(k);
     return taker_item_or_fatal(k, err);
 }
 

@@ -5,7 +5,16 @@
 
 #include "fetch.h"
 
+#include <sys/queue.h>
+
 #define PIECES_AHEAD 2
+
+struct awaited { /* a file that was staged, until it stands in its place: of those that are told then */
+    TAILQ_ENTRY(awaited) link;
+    uint64_t token;
+    struct entry entry;
+    char path[];
+};
 
 struct taker {
     struct receiving *rx;
@@ -15,8 +24,16 @@ struct taker {
     struct fault fault;               /* ours, not the stream's */
     struct piece piece[PIECES_AHEAD]; /* asked for, oldest first */
     unsigned pieces;
+    TAILQ_HEAD(awaits, awaited) awaited; /* in the order of the batch */
     char path[PATH_BYTES_MAX + 1];
 };
+
+/* The file at k->path is about to be handed to the batch, as the sender sees it now; and was not, after all. */
+void taker_await(struct taker *k, const struct entry *e, const struct file_now *now);
+void taker_await_not(struct taker *k);
+/* The batch has placed a file, or could not. */
+void taker_placed(struct taker *k, const char *path, bool placed);
+void taker_awaits_nothing(struct taker *k);
 
 /* The item at k->path failed with k->fault: told, and 0. A fatal error stays one; so does 0. */
 int taker_item_or_fatal(struct taker *k, int err);

@@ -57,7 +57,8 @@ struct receive {
     /* An item that was not placed and why, in order of occurrence. At most ITEMS_TOLD are told, all are counted. */
     void (*item)(struct receive *r, const char *path, const struct fault *fault);
     /* A file of at least BASE_MIN_BYTES stands in its place now, or stood there just so already: its path below dest, and the
-     * sender's token for what is in it. NULL: nobody wants to know. */
+     * sender's state of what is in it. Who was given another name by the policy is told of by the one it should have. At most
+     * PLACED_TOLD are told, and none of a dry run. NULL: nobody wants to know. */
     void (*placed)(struct receive *r, const char *path, const struct file_state *state);
     void (*done)(struct receive *r);
     /* what came of it */
@@ -69,6 +70,7 @@ struct receive {
     void *port_data;    /* (port) */
 };
 #define ITEMS_TOLD 1000
+#define PLACED_TOLD 65536
 
 struct send {
     struct node_id peer;

@@ -268,6 +268,19 @@ int stage_check(struct stage *s, const char *path, const struct entry *entry, en
     return rc;
 }
 
+int stage_token(struct stage *s, const char *path, const struct entry *entry, uint64_t *token)
+{
+    struct stat st;
+    pthread_mutex_lock(&s->lock);
+    int rc = root_stat(&s->root, path, &st, NULL);
+    rc = rc == 0 && !same(&s->root, path, &st, entry) ? ERR_CHANGED : rc;
+    pthread_mutex_unlock(&s->lock);
+    if (rc == 0) {
+        *token = tree_token(&st);
+    }
+    return rc;
+}
+
 /* ---- folders and links */
 
 int stage_dir(struct stage *s, const char *path, struct fault *fault)

@@ -54,6 +54,9 @@ const char *stage_path(const struct stage *s);
 enum stage_verdict { STAGE_FETCH, STAGE_HAVE, STAGE_SKIP, STAGE_CONFLICT };
 int stage_check(struct stage *s, const char *path, const struct entry *entry, enum stage_verdict *verdict, struct fault *fault);
 
+/* The token (tree.h) of the file that stands at `path` now, when it is just what `entry` says; ERR_CHANGED when it is not. */
+int stage_token(struct stage *s, const char *path, const struct entry *entry, uint64_t *token);
+
 /* Folders and links are placed at once. A folder gets its mode and mtime by stage_finish_dir, after what is in it. */
 int stage_dir(struct stage *s, const char *path, struct fault *fault);
 int stage_finish_dir(struct stage *s, const char *path, const struct stage_meta *meta, struct fault *fault);
@@ -66,6 +69,10 @@ int stage_link(struct stage *s, const char *path, const char *target, const stru
 typedef void stage_failed(void *arg, const char *path, const struct fault *fault);
 int stage_batch_new(struct stage *s, stage_failed *failed, void *arg, struct stage_batch **b, struct fault *fault);
 void stage_batch_free(struct stage_batch *b);
+/* From now on `placed` is called, with the same arg, for each file that stands in its place now, in the order in which they were
+ * added. That its folder is durable, too, the end of the commit says. */
+typedef void stage_placed(void *arg, const char *path);
+void stage_batch_tell(struct stage_batch *b, stage_placed *placed);
 int stage_batch_commit(struct stage_batch *b, struct fault *fault);
 
 /* A whole file of at most BLOCK_BYTES in one call. `token` is the source's (tree.h). */

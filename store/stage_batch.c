@@ -25,6 +25,7 @@
 struct stage_batch {
     struct stage *stage;
     stage_failed *failed;
+    stage_placed *placed; /* may be NULL */
     void *arg;
     struct root root;
     int fd; /* the folder of its slot; opened before the first write, so that its syncfs hears of every error */
@@ -110,6 +111,11 @@ void stage_batch_free(struct stage_batch *b)
         root_close(&b->root);
         free(b);
     }
+}
+
+void stage_batch_tell(struct stage_batch *b, stage_placed *placed)
+{
+    b->placed = placed;
 }
 
 void stage_discard(const struct staged *staged)
@@ -209,6 +215,8 @@ static int place(struct stage_batch *b, uint32_t i, struct fault *fault)
     }
     if (rc) {
         b->failed(b->arg, item_path(b, i), &why);
+    } else if (b->placed) {
+        b->placed(b->arg, item_path(b, i));
     }
     if ((rc || item->map) && !b->stage->precious) {
         stage_discard(item); /* what is left of it: its map, or all when it was refused */
