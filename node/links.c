@@ -7,6 +7,7 @@
  * deadline; (4) link->session is NULL from when its session has ended. */
 #include "connect.h"
 #include "core_internal.h"
+#include "openings.h"
 #include "pipes.h"
 #include "relay.h"
 #include "session.h"
@@ -194,6 +195,7 @@ static void link_ended(struct link *link)
     struct race *race = link->race;
     ask_link_lost(core, link);
     files_link_lost(core, link);
+    openings_link_lost(core, link);
     spread_link_lost(core, link);
     connect_link_lost(core, link);
     relay_link_lost(core, link);

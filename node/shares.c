@@ -2,6 +2,7 @@
  *
  * The table is kept in order of names, and in the database, so that it is there again after a restart (verbs_share.c). Serving
  * it is for files.c and, what is a byte stream, for resources.c. */
+#include "openings.h"
 #include "resources.h"
 
 #include <stdlib.h>
@@ -42,6 +43,7 @@ int share_put(struct core *core, const struct share_row *row, struct share **out
         return ERR_NOMEM;
     s->row = *row;
     files_share_changed(core, s->row.name);
+    openings_share_changed(core, s->row.name);
     if (out)
         *out = s;
     return resources_share_put(core, s);
@@ -56,6 +58,7 @@ void share_drop(struct core *core, struct share *share)
     *at = share->next;
     core->share_count--;
     files_share_changed(core, share->row.name);
+    openings_share_changed(core, share->row.name);
     free(share);
 }
 

@@ -3,6 +3,7 @@
  * A ticket works once, for a stated time, and only in the life of the node that made it. Wrong ones are counted over all peers
  * together, so that reconnecting under other keys buys no more guesses; a right one is never turned away for the wrong ones. */
 #include "core_internal.h"
+#include "openings.h"
 #include "pipes.h"
 #include "relay.h"
 #include "ticket.h"
@@ -38,6 +39,7 @@ void trust_set(struct core *core, struct peer *peer, bool trusted)
     core_event(core, row);
     spread_trust(core, peer);
     relay_trust(core, peer);
+    openings_share_changed(core, NULL);
     links_consider(core);
 }
 
