@@ -351,6 +351,8 @@ static int build_core(struct weft_node *node, struct fault *fault)
     strcpy(config.name, node->name);
     config.bases = node->bases;
     config.base_limit = node->options.base_bytes ? node->options.base_bytes : BASE_CACHE_BYTES;
+    if (node->options.no_bases)
+        config.base_limit = 0;
     config.spool = node->spool;
     config.roles = (node->options.relay ? ROLE_RELAY : 0u) | (node->options.hub ? ROLE_HUB : 0u);
     config.quota = (struct relay_quota){node->options.relay_sessions, node->options.relay_bytes, node->options.relay_rate};

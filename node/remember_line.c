@@ -346,7 +346,7 @@ static void make_room(struct remember *r)
 void remember_file(struct core *core, const struct base_key *key, const char *path, const struct file_state *state)
 {
     struct remember *r = core->config.bases ? remember_of(core) : NULL;
-    if (!r || r->stopping || state->size < BASE_MIN_BYTES || strlen(path) > PATH_BYTES_MAX)
+    if (!r || core->config.base_limit == 0 || r->stopping || state->size < BASE_MIN_BYTES || strlen(path) > PATH_BYTES_MAX)
         return;
     struct lined *older = line_find(r, key);
     if (older && same_state(&older->state, state) && strcmp(older->path, path) == 0)
