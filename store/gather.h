@@ -1,13 +1,13 @@
 /* Gathering: a new file is put together from pieces of one that is here and from literals (claims GATHER-6 and GATHER-7).
  *
  * The new file grows in a hidden folder beside its destination, from its beginning to its end: copies by FICLONERANGE where
- * both offsets are on blocks, else by reading and writing, since every byte is read for its hash anyway; holes stay holes. What is built is hashed
- * on the way, from the very bytes. At the end size and hash must be what the asker says; then it is made durable and renamed.
- * Readers see the old file or the new one. What stands there is replaced only when it is still what was seen when
+ * both offsets are on blocks, else by reading and writing, for every byte is read in any case: what is built is hashed on
+ * the way, from the very bytes. Holes stay holes. At the end size and hash must be what the asker says; then it is made durable
+ * and renamed. Readers see the old file or the new one. What stands there is replaced only when it is still what was seen when
  * the destination was opened.
  *
- * Everything is reached by descriptors; a peer's path was resolved once, beneath its share's root, when it was opened. A kill at
- * any point leaves the old file, and a folder that the next gather of this key finds and empties.
+ * Everything is reached by descriptors; a peer's path was resolved once, beneath its share's root, when it was opened. A kill
+ * at any point leaves the old file or the new one, and a folder that the next gather of this key finds and empties.
  *
  * One thread at a time. Works on regular files only. */
 #ifndef WEFT_STORE_GATHER_H
@@ -28,9 +28,9 @@ struct site {
     struct stat st;                /* of a file */
     struct stat dir;               /* of dir_fd: with the leaf, who the place is */
 };
-/* ERR_NOT_FOUND when its folder is not there; ERR_REFUSED for a link, FIFO, socket or device, and in staging folders; ERR_DENIED
- * when a file could not be placed there in the end (rights, a read-only disk, an immutable file); ERR_MALFORMED, ERR_IO. After a
- * failure nothing is open. */
+/* ERR_NOT_FOUND when its folder is not there; ERR_REFUSED for a link, FIFO, socket or device, and in staging folders;
+ * ERR_DENIED when a file could not be placed there in the end (rights, a read-only disk, an immutable file); ERR_MALFORMED,
+ * ERR_IO. After a failure nothing is open. */
 int site_open(struct root *root, const char *path, struct site *site, struct fault *fault);
 void site_close(struct site *site);
 bool site_same(const struct site *a, const struct site *b);
@@ -41,9 +41,9 @@ struct file_state site_state_of(const struct stat *st);
 
 struct gather;
 
-/* Makes (or finds and empties) the hidden folder `key` (1..64 characters of base32, lower case) beside the place, keeping literals
- * that arrived for it. Borrows the site until gather_close. ERR_LOCKED while another gather of this key has it; ERR_STATE when the
- * place is a folder; ERR_DENIED, ERR_NOSPACE, ... */
+/* Makes (or finds and empties) the hidden folder `key` (1..64 characters of base32, lower case) beside the place, keeping
+ * literals that arrived for it. Borrows the site until gather_close. ERR_LOCKED while another gather of this key has it;
+ * ERR_STATE when the place is a folder; ERR_DENIED, ERR_NOSPACE, ... */
 int gather_open(const struct site *site, const char *key, struct gather **g, struct fault *fault);
 /* Removes what is left of it, unless `keep`: then literals stay for the next attempt. NULL is fine. */
 void gather_close(struct gather *g, bool keep);

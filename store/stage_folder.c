@@ -52,8 +52,11 @@ static int lock_folder(struct stage_folder *f, struct fault *fault)
         return errno == ENOENT ? 0 : fault_errno(fault, errno, "cannot make a file in '%s'", path_text(f->shown).s);
     }
     if (flock(f->lock_fd, LOCK_EX | LOCK_NB)) {
-        return errno == EWOULDBLOCK ? fault_set(fault, ERR_LOCKED, "another transfer is filling '%s'", path_text(f->shown).s)
-                                    : fault_errno(fault, errno, "cannot lock '%s'", path_text(f->shown).s);
+        int errnum = errno;
+        io_close(f->lock_fd);
+        f->lock_fd = -1; /* it is another one's: nothing in the folder is ours to remove */
+        return errnum == EWOULDBLOCK ? fault_set(fault, ERR_LOCKED, "another transfer is filling '%s'", path_text(f->shown).s)
+                                     : fault_errno(fault, errnum, "cannot lock '%s'", path_text(f->shown).s);
     }
     struct stat st;
     if (fstat(f->lock_fd, &st) || st.st_nlink == 0) {

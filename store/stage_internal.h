@@ -69,8 +69,8 @@ struct stage_folder { /* at first both descriptors -1 */
     bool old;          /* it was there already */
     const char *shown; /* what it is called in sentences (borrowed) */
 };
-/* Makes or finds the hidden folder `name` in an open folder, and locks it. ERR_LOCKED, ERR_REFUSED (not ours alone), ...;
- * descriptors that are open then are the caller's to close. */
+/* Makes or finds the hidden folder `name` in an open folder, and locks it. ERR_LOCKED, ERR_REFUSED (not ours alone), ...:
+ * then lock_fd is -1, and fd the caller's to close. */
 int stage_folder_enter(struct stage_folder *f, int parent_fd, const char *name, struct fault *fault);
 /* Removes all that is in an open folder, as far as that can be. */
 void stage_folder_clear(int fd);
