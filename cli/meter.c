@@ -5,6 +5,7 @@
 #include "width.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #define LINE_BYTES 2048
@@ -42,9 +43,10 @@ void meter_show(struct meter *meter, const struct weft_row *row, uint64_t flowed
     if (!meter->shown)
         return;
     char *name = show_field(row, "name");
+    const char *part = *name == '/' ? strrchr(name, '/') + 1 : name;
     struct progress_view view = {
         .phase = progress_phase(weft_row_text(row, "phase", "")),
-        .name = name,
+        .name = *part ? part : name,
         .files_done = show_number(row, "files_done"),
         .files_total = show_number(row, "files_total"),
         .bytes_done = show_number(row, "bytes_done"),

@@ -14,7 +14,8 @@ struct meter {
 
 /* From here on, time counts. */
 void meter_start(struct meter *meter, struct cli *cli);
-/* Shows a row: name, phase, and what is done. In the phase of the row so many bytes have flowed: that makes the rate. */
+/* Shows a row: name, phase, and what is done. Of a path of this machine the last part is shown, which is not the one to be cut.
+ * In the phase of the row so many bytes have flowed: that makes the rate. */
 void meter_show(struct meter *meter, const struct weft_row *row, uint64_t flowed);
 
 #endif

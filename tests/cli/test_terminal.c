@@ -172,7 +172,7 @@ static void answer_phase(struct scene *s, const char *phase, int64_t done, int64
     struct weft_row *row = fake_answer(s->fake, "progress");
 
     weft_row_set_text(row, "phase", phase);
-    weft_row_set_text(row, "name", "x\033[2J.raw");
+    weft_row_set_text(row, "name", "/home/anna/x\033[2J.raw");
     weft_row_set_int(row, "files_total", 1);
     weft_row_set_int(row, "bytes_done", done);
     weft_row_set_int(row, "bytes_total", 100);
