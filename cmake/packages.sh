@@ -10,8 +10,9 @@ BUILD_PACKAGES="
     libzmq3-dev libczmq-dev libmsgpack-dev libsqlite3-dev libsodium-dev libssl-dev libcurl4-openssl-dev libxxhash-dev
     libjansson-dev"
 
-# To check it: a second compiler, its sanitizers and fuzzer, the test library, and what reads texts and scripts.
-CHECK_PACKAGES="libcmocka-dev clang libclang-rt-14-dev llvm clang-format clang-tidy mandoc shellcheck iproute2 procps python3"
+# To check it: a second compiler, its sanitizers and fuzzer, the test library, what reads texts and scripts, and a disk.
+CHECK_PACKAGES="
+    libcmocka-dev clang libclang-rt-14-dev llvm clang-format clang-tidy mandoc shellcheck iproute2 procps python3 xfsprogs"
 
 # To measure it against others.
 BENCH_PACKAGES="socat nftables rsync rdiff xfsprogs openssh-server openssh-client netcat-openbsd iperf3 iproute2 python3"
