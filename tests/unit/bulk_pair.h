@@ -80,7 +80,8 @@ struct proxy {
     struct addr to;
     _Atomic int64_t cut_at;     /* after so many bytes from dialler to listener all connections are cut; -1: never */
     _Atomic int64_t corrupt_at; /* this byte is changed; -1: none */
-    _Atomic int64_t passed;
+    _Atomic int64_t passed;     /* bytes that way so far ... */
+    _Atomic int64_t returned;   /* ... and the other way */
     _Atomic bool stop;
     pthread_t thread;
     int fd;

@@ -66,6 +66,8 @@ static bool pass(struct proxy *x, int from, int to, bool counted)
 
     if (n <= 0)
         return false;
+    if (!counted)
+        atomic_fetch_add(&x->returned, n);
     if (counted) {
         int64_t before = atomic_fetch_add(&x->passed, n);
         if (x->corrupt_at >= before && x->corrupt_at < before + n)
@@ -121,7 +123,7 @@ void proxy_start(struct proxy *x, const struct addr *to)
     assert_int_equal(addr_parse("127.0.0.1:1", &x->addr), 0);
     x->addr.port = 0;
     x->to = *to;
-    x->passed = 0;
+    x->passed = x->returned = 0;
     x->stop = false;
     len = addr_to_sockaddr(&x->addr, &ss);
     x->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
