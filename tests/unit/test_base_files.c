@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -287,6 +289,49 @@ static void p40_a_file_that_was_changed_is_not_remembered(void **state)
     assert_nothing(w);
 }
 
+struct editor {
+    const char *path;
+    int wait;
+};
+
+static void *edit(void *arg)
+{
+    const struct editor *e = arg;
+    int fd = open(e->path, O_WRONLY | O_CLOEXEC);
+    for (int i = 0; i < e->wait; i++)
+        sched_yield();
+    for (off_t at = 100; at < (off_t)SMALL; at += 5000)
+        if (pwrite(fd, "edited", 6, at) != 6)
+            break;
+    close(fd);
+    return NULL;
+}
+
+/* Somebody edits it at any moment. */
+static void p40_a_file_that_changes_while_it_is_read_is_remembered_right_or_not_at_all(void **state)
+{
+    struct world *w = *state;
+    int kept = 0;
+    for (int round = 0; round < 300; round++) {
+        pthread_t thread;
+        place(w, "fs/file", SMALL);
+        struct editor e = {.path = w->job.path, .wait = round % 30};
+        assert_int_equal(pthread_create(&thread, NULL, edit, &e), 0);
+        int err = remember(w);
+        pthread_join(thread, NULL);
+        if (err) {
+            assert_int_equal(err, ERR_CHANGED);
+            assert_nothing(w);
+            continue;
+        }
+        kept++;
+        assert_int_equal(open_files(w), 0);
+        assert_index(w, SMALL);
+        assert_bytes(w, SMALL);
+    }
+    print_message("%d of 300 were remembered\n", kept);
+}
+
 static void p29_what_is_no_file_any_more_is_not_remembered(void **state)
 {
     struct world *w = *state;
@@ -410,6 +455,7 @@ int main(void)
         TEST(holes_are_no_work_and_no_difference),
         TEST(the_clone_may_be_made_before_and_the_index_later),
         TEST(p40_a_file_that_was_changed_is_not_remembered),
+        TEST(p40_a_file_that_changes_while_it_is_read_is_remembered_right_or_not_at_all),
         TEST(p29_what_is_no_file_any_more_is_not_remembered),
         TEST(one_that_is_stopped_leaves_nothing),
         TEST(p20_a_full_disk_leaves_nothing),

@@ -383,6 +383,8 @@ static void a_newer_state_takes_the_place_of_one_in_line(void **state)
     remember(w, "a", 2); /* while the first one is in work */
     assert_true(atomic_load(&work_out(w)->stop));
     assert_int_equal(waiting(w), 1);
+    do_job(w, out(w, JOB_BASE_FIND));
+    assert_false(job_is_quiet(w->out[w->count - 1])); /* somebody waits for this one now */
     do_all(w);
     assert_true(told.times == 1 && told.token == 2);
     assert_int_equal(scratch_count(&w->scratch, "bases"), 2);
