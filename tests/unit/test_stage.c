@@ -230,6 +230,25 @@ static void files_stand_only_after_commit_with_mode_and_time(void **state)
     assert_int_equal(scratch_count(&w->scratch, "dest"), 2);
 }
 
+static void s14_a_stage_in_an_open_folder_goes_with_it(void **state)
+{
+    struct world *w = *state;
+    int fd = open(scratch_at(&w->scratch, "dest").s, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_int_equal(rename(scratch_at(&w->scratch, "dest").s, scratch_at(&w->scratch, "moved").s), 0);
+    scratch_dir(&w->scratch, "out");
+    scratch_link(&w->scratch, "dest", "out");
+    assert_int_equal(stage_open_at(fd, "docs", KEY, IF_EXISTS_REFUSE, &w->stage, &w->fault), 0);
+    assert_string_equal(stage_path(w->stage), "docs/" STAGE_PREFIX KEY);
+    assert_int_equal(stage_batch_new(w->stage, failed, w, &w->batch, &w->fault), 0);
+    close(fd); /* the stage has its own */
+    assert_int_equal(small(w, "f", "hello"), 0);
+    assert_int_equal(commit(w), 0);
+    close_stage(w, true);
+    scratch_assert_text(&w->scratch, "moved/f", "hello");
+    assert_int_equal(scratch_count(&w->scratch, "moved"), 1);
+    assert_int_equal(scratch_count(&w->scratch, "out"), 0);
+}
+
 static void an_unfinished_stage_without_content_goes_too(void **state)
 {
     struct world *w = *state;
@@ -1195,6 +1214,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(files_stand_only_after_commit_with_mode_and_time),
+        TEST(s14_a_stage_in_an_open_folder_goes_with_it),
         TEST(an_unfinished_stage_without_content_goes_too),
         TEST(p30_setuid_is_dropped_and_odd_umasks_do_not_matter),
         TEST(p36_times_beyond_reason_do_no_harm),
