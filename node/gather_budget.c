@@ -57,7 +57,7 @@ void account_limits(struct core *core, struct account *a, struct gather_limits *
         .regions = GATHER_REGIONS_MAX, .bytes = GATHER_BYTES_MAX, .size = GATHER_SIZE_MAX, .budget = (uint64_t)a->budget.level};
 }
 
-bool account_take(struct core *core, struct account *a, uint64_t bytes, uint32_t *wait_ms)
+bool account_spend(struct core *core, struct account *a, uint64_t bytes, uint32_t *wait_ms)
 {
     struct bucket *b = &a->budget;
     refill(core, b);

@@ -135,7 +135,7 @@ static bool may_wait(struct opening *o, const struct regions *regions, uint32_t 
     *wait_ms = AGAIN_MS;
     return demands_waiting(os, WAIT_GATHER, NULL) < GATHERS_WAIT_MAX &&
            demands_waiting(os, WAIT_GATHER, o->account) < GATHERS_WAIT_PER_PEER_MAX &&
-           account_take(o->core, o->account, cost_of(regions), wait_ms);
+           account_spend(o->core, o->account, cost_of(regions), wait_ms);
 }
 
 /* Nothing was done. `wait_ms` 0: nor will it ever be, as it is. */

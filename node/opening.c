@@ -1,8 +1,8 @@
 /* The life of one opening. See openings_internal.h.
  *
- * Invariants: (1) an opening is in core->openings until nothing is in work that uses it and a worker has closed what it had open;
- * (2) the job that closes it is there before anything is open, so that closing cannot fail; (3) it counts against its peer
- * and holds its place for all that time: who comes next finds nothing half done. */
+ * Invariants: (1) an opening is in core->openings until nothing is in work that uses it and a worker has closed what it had
+ * open; (2) the job that closes it is there before anything is open, so that closing cannot fail; (3) it counts against its
+ * peer and holds its place for all that time: who comes next finds nothing half done. */
 #include "openings_internal.h"
 #include "session.h"
 
@@ -182,6 +182,8 @@ void opening_abandon(struct opening *o)
 void opening_ready(struct opening *o)
 {
     move(o, OPENING_OPEN);
+    if (o->write)
+        place_key("weft gather 1", o->peer, &o->site, o->key);
 }
 
 void opening_end(struct opening *o, const struct fault *why)

@@ -1,7 +1,7 @@
 /* FILE: opens a file for a peer. See openings_internal.h.
  *
- * What may be opened is decided here and in the job that opens it; that only one peer writes to a file at a time is decided when
- * the job is back, by what the place turned out to be. Where who had it is just leaving, FILE waits. */
+ * What may be opened is decided here and in the job that opens it; that only one peer writes to a file at a time is decided
+ * when the job is back, by what the place turned out to be. Where who had it is just leaving, FILE waits. */
 #include "openings_internal.h"
 
 #include "tree.h"

@@ -1,9 +1,9 @@
 /* What the files of the openings (openings.h) share. Nothing else includes this.
  *
- * opening.c has the life of one, demands.c that of a request for it; openings.c takes the requests, lets those go on that waited
- * for a place or for their turn, and hears what happens around it. Each kind of request has a file: opening_file.c (FILE),
- * indexes.c (INDEX), gathers.c (GATHER, COMMIT), literals.c (LITERALS) and puts_in.c (PUT); gather_budget.c says what may
- * still be built for a peer. */
+ * openings.c takes the requests, and hears what happens around them. opening.c has the life of one opening, demands.c that of a
+ * request for it, which may have to wait for a place or for its turn. Each kind of request has a file: opening_file.c (FILE),
+ * indexes.c (INDEX), gathers.c (GATHER), commits.c (COMMIT), literals.c (LITERALS) and puts_in.c (PUT); gather_budget.c says
+ * what may still be built for a peer. */
 #ifndef WEFT_NODE_OPENINGS_INTERNAL_H
 #define WEFT_NODE_OPENINGS_INTERNAL_H
 
@@ -176,7 +176,7 @@ struct gather_job *demand_job(struct demand *d, enum job_kind kind, void (*done)
 struct account *account_of(struct openings *os, const struct node_id *id);
 void account_limits(struct core *core, struct account *a, struct gather_limits *limits);
 /* Takes that much from the budget. False: there is not, and *wait_ms how long it takes until there is. */
-bool account_take(struct core *core, struct account *a, uint64_t bytes, uint32_t *wait_ms);
+bool account_spend(struct core *core, struct account *a, uint64_t bytes, uint32_t *wait_ms);
 /* It has sent so many bytes of literals. */
 void account_credit(struct core *core, struct account *a, uint64_t bytes);
 void accounts_free(struct openings *os);

@@ -1,7 +1,8 @@
 /* PUT: what a peer has ready is fetched and placed here. See openings_internal.h.
  *
  * The place is the opening's own, or a name in the folder that was opened; it is nobody else's to write to meanwhile. How it is
- * placed, and what of it, is as with any fetch (transfer.h). A share that is one file is replaced, and nothing is put beside it.
+ * placed, and what of it, is as with any fetch (transfer.h). A share that is one file is replaced, and nothing is put beside
+ * it.
  *
  * Of what could not be placed the peer is told as much as fits into the answer, and how much it is in all. */
 #include "openings_internal.h"
