@@ -104,6 +104,8 @@ void raw_receives(struct world *w, size_t raw, size_t sender, struct reception_i
 void raw_happen(struct sim_node *node, const struct event *e)
 {
     struct raw *r = node->raw;
+    if (e->kind == EVENT_CALL)
+        e->call(e->data); /* what its port has in work */
     if (e->kind != EVENT_ACCEPT && !(e->kind == EVENT_MESSAGE && wire_find(node, e->link)))
         return;
     if (r->count == r->cap) {
