@@ -77,10 +77,26 @@ static void put_fields(FILE *out, const struct weft_row *row, const char *const 
         }
 }
 
+/* " in done anna box/disk.img 300 MiB", and what there is to say of it */
+static void put_transfer(FILE *out, const struct weft_row *row)
+{
+    static const char *const fields[] = {"direction", "state", "peer", NULL};
+    char *path = show_field(row, "path"); /* any bytes */
+
+    put_fields(out, row, fields);
+    fprintf(out, " %s %s", path, units_size(show_number(row, "bytes")).s);
+    if (*weft_row_text(row, "text", "")) {
+        fputs(": ", out);
+        show_put(out, row, "text");
+    }
+    free(path);
+}
+
 /* "11:44:38 peer bob up tcp://192.0.2.7:49152" */
 static void put_event(struct cli *cli, const struct weft_row *row)
 {
     static const char *const fields[] = {"name", "change", "trust", "direction", "state", "peer", "text", NULL};
+    bool transfer = strcmp(weft_row_kind(row), "transfer") == 0;
     time_t now = time(NULL);
     struct tm tm;
     char clock[16] = "";
@@ -88,12 +104,10 @@ static void put_event(struct cli *cli, const struct weft_row *row)
     if (localtime_r(&now, &tm))
         strftime(clock, sizeof clock, "%H:%M:%S ", &tm);
     fprintf(cli->out, "%s%s", clock, weft_row_kind(row));
-    put_fields(cli->out, row, fields);
-    if (strcmp(weft_row_kind(row), "transfer") == 0) {
-        putc(' ', cli->out);
-        show_put(cli->out, row, "path");
-        fprintf(cli->out, " %s", units_size((uint64_t)weft_row_int(row, "bytes", 0)).s);
-    }
+    if (transfer)
+        put_transfer(cli->out, row);
+    else
+        put_fields(cli->out, row, fields);
     putc('\n', cli->out);
 }
 

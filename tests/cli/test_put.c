@@ -441,6 +441,24 @@ static void up_says_how_much_may_be_remembered(void **state)
     assert_says(s->fake->err, "0 remembers nothing");
 }
 
+static void up_tells_what_peers_put(void **state)
+{
+    struct scene *s = *state;
+
+    for (int i = 0; i < 2; i++) {
+        struct weft_row *row = fake_answer(s->fake, "transfer");
+        weft_row_set_text(row, "direction", "in");
+        weft_row_set_text(row, "state", i ? "failed" : "done");
+        weft_row_set_text(row, "peer", "anna");
+        weft_row_set_bytes(row, "path", "box/\xff", 5);
+        weft_row_set_int(row, "bytes", 3 << 20);
+        weft_row_set_text(row, "text", i ? "anna went away" : "");
+    }
+    assert_int_equal(RUN(s->fake, "up"), 0);
+    assert_says(s->fake->out, " transfer in done anna box/\\xff 3.00 MiB\n");
+    assert_says(s->fake->out, " transfer in failed anna box/\\xff 3.00 MiB: anna went away\n");
+}
+
 /* ---- shares that may be written to */
 
 static void answer_share(struct scene *s, const char *name, bool writable)
@@ -502,6 +520,7 @@ int main(void)
         TEST(json_ends_with_the_error),
         TEST(status_shows_what_is_remembered),
         TEST(status_forgets),
+        TEST(up_tells_what_peers_put),
         TEST(up_says_how_much_may_be_remembered),
         TEST(share_says_that_it_may_be_changed),
         TEST(completion_offers_what_may_be_written_to),
