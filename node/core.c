@@ -240,7 +240,7 @@ static void on_bye(struct link *link, const struct msg *m)
 /* An answer, which may be late, or never have been asked for. */
 static void on_answer(struct link *link, const struct msg *m)
 {
-    if (!ask_on_answer(link, m) && !sessions_on_error(link, m) &&
+    if (!ask_on_answer(link, m) && !sessions_on_error(link, m) && !puts_on_late(link, m) &&
         !(m->type == MSG_ERROR && (gets_on_error(link, m) || takes_on_error(link, m))))
         link->core->refused_messages++;
 }

@@ -23,4 +23,7 @@ void puts_stop(struct core *core);
 /* A direct link is up: puts that go through a relay begin anew over it, where that is worth it. */
 void puts_upgrade(struct core *core, struct peer *peer);
 
+/* An answer that no request waits for: has it opened a file, for a put that has given up meanwhile? Then it is closed again. */
+bool puts_on_late(struct link *link, const struct msg *m);
+
 #endif

@@ -47,13 +47,26 @@ static void take_link(struct put *p, struct link *link)
 
 /* ---- letting go */
 
+static void close_at(struct link *link, uint64_t handle)
+{
+    struct msg m = {.type = MSG_FILE_CLOSE, .file_close = {.handle = handle}};
+    link_send(link, &m);
+}
+
 void put_close(struct put *p, uint64_t *handle)
 {
     struct link *link = put_link(p);
-    struct msg m = {.type = MSG_FILE_CLOSE, .file_close = {.handle = *handle}};
     if (*handle && link)
-        link_send(link, &m);
+        close_at(link, *handle);
     *handle = 0;
+}
+
+bool puts_on_late(struct link *link, const struct msg *m)
+{
+    if (m->type != MSG_FILE_OK)
+        return false;
+    close_at(link, m->file_ok.handle);
+    return true;
 }
 
 /* What comes of it is for nobody. */

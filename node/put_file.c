@@ -25,6 +25,7 @@ static void file_failed(struct put *p, const struct fault *fault)
     case ERR_LIMIT:
     case ERR_UNSUPPORTED:
         if (p->file.way < PUT_AS_WHOLE && p->file.destination != 0) {
+            log_write(p->core->log, LOG_INFO, "put", "an update came to nothing: %s", fault->text);
             put_file_next_way(p);
             return;
         }
