@@ -148,7 +148,7 @@ static bool make_reception(struct transfer *t)
     struct reception_info *info = t->info;
 
     bool listen = (t->r != NULL ? t->r->listen : t->d->listen) && own_way(t) == NULL;
-    if (own_way(t) != NULL && t->r != NULL)
+    if (t->r != NULL && t->r->streams > 0)
         t->streams_wanted = t->r->streams;
     *info = (struct reception_info){
         .streams = t->streams_wanted, .limit = t->r != NULL ? fetch_limit(t->r) : INT64_MAX, .deadline_s = t->deadline_s};

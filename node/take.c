@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define FETCH_TIMEOUT ((RECEPTION_DEADLINE_S + 5) * SECOND)
+#define FEW_BYTES (4u << 20)       /* which more streams than one only delay: each has its handshake */
 #define BRIDGE_STREAMS 3           /* as a get's */
 #define LOCK_PATIENCE (5 * SECOND) /* for what fills the same stage and is about to end */
 #define LOCK_AGAIN (100 * MILLISECOND)
@@ -142,8 +143,14 @@ static void item_failed(struct receive *r, const char *path, const struct fault 
         t->item(t, path, fault);
 }
 
+static uint8_t streams_for(const struct take *t, uint8_t usual)
+{
+    return t->limit > 0 && t->limit <= FEW_BYTES ? 1 : usual;
+}
+
 static void fill_in(struct take *t, struct receive *r)
 {
+    r->streams = streams_for(t, t->relayed ? BRIDGE_STREAMS : 0);
     r->peer = t->peer->id;
     r->dest = t->dest;
     r->at_fd = t->at_fd;
@@ -170,7 +177,6 @@ static int start_receive(struct take *t, const struct msg_bridge_ok *bridge)
     if (bridge) {
         r->way = bridge->own;
         r->other = bridge->other;
-        r->streams = BRIDGE_STREAMS;
     }
     if (t->receive) {
         r->progress.wire_in = t->receive->progress.wire_in;
@@ -198,7 +204,7 @@ static void bridged(void *arg, const struct msg_bridge_ok *ok, const struct faul
 
 static int ask_bridge(struct take *t, struct link *link)
 {
-    return link->session ? session_bridge(link->session, BRIDGE_STREAMS, bridged, t) : ERR_UNREACHABLE;
+    return link->session ? session_bridge(link->session, streams_for(t, BRIDGE_STREAMS), bridged, t) : ERR_UNREACHABLE;
 }
 
 /* ---- for its owner */

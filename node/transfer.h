@@ -42,7 +42,7 @@ struct receive {
     struct node_id peer;
     struct relay_way way; /* with addresses: we dial this, and tell the sender of `other` */
     struct relay_way other;
-    uint8_t streams;  /* with a way: as many as the relay joins */
+    uint8_t streams;  /* 0: as many as are of use. With a way: as many as the relay joins */
     const char *dest; /* existing folder of this machine, absolute; or what people call the one of dest_fd */
     bool at_fd;       /* the folder is dest_fd (borrowed until done()): a peer chose it, so no path leads there */
     int dest_fd;

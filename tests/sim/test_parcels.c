@@ -268,6 +268,26 @@ static void one_fetch_at_a_time(void **state)
     world_free(w);
 }
 
+static void as_many_as_other_transfers(void **state)
+{
+    (void)state;
+    struct errand e[SENDS_PER_PEER_MAX + 1];
+    struct world *w = direct_world();
+    world_rate(w, SLOWLY);
+    for (unsigned i = 0; i <= SENDS_PER_PEER_MAX; i++) {
+        char key[] = {'k', (char)('a' + i), '\0'};
+        make(&e[i], w, BERT, CLARA);
+        assert_int_equal(fetch_by(&e[i], link_to(world_core(w, CLARA), peer_at(&e[i], CLARA, BERT)), key), 0);
+        run(w, 100 * MILLISECOND);
+    }
+    until(&e[SENDS_PER_PEER_MAX], is_done);
+    assert_int_equal(e[SENDS_PER_PEER_MAX].fault.code, ERR_FULL);
+    for (unsigned i = 0; i < SENDS_PER_PEER_MAX; i++)
+        assert_came(&e[i]);
+    assert_quiet(w);
+    world_free(w);
+}
+
 static void no_more_than_so_many(void **state)
 {
     (void)state;
@@ -528,6 +548,7 @@ int main(void)
         cmocka_unit_test(who_dials_is_swapped_where_the_taker_cannot_be_reached),
         cmocka_unit_test(only_for_whom_it_stands_ready),
         cmocka_unit_test(one_fetch_at_a_time),
+        cmocka_unit_test(as_many_as_other_transfers),
         cmocka_unit_test(no_more_than_so_many),
         cmocka_unit_test(taken_back_while_it_is_fetched),
         cmocka_unit_test(taken_back_from_inside),

@@ -108,6 +108,23 @@ static void a_transfer_that_breaks_off_is_counted_too(void **state)
     pair_free(&c.p);
 }
 
+/* Few bytes do not bear many handshakes. */
+static void as_many_streams_as_the_receiver_says(void **state)
+{
+    (void)state;
+    for (uint8_t streams = 1; streams < 4; streams++) {
+        struct counted c;
+        counted_make(&c, 5);
+        pair_write_big(&c.p, "big", 3 * BLOCK);
+        c.p.r.streams = streams;
+        pair_run(&c.p);
+        assert_int_equal(c.p.r.reception.streams, streams);
+        assert_counted(&c, streams, false);
+        assert_true(c.p.s.progress.wire_out < c.p.s.progress.bytes_moved + 2000 + streams * 1000);
+        pair_free(&c.p);
+    }
+}
+
 /* A take counts on from what its last attempt has cost. */
 static void counts_are_added_to_what_is_there(void **state)
 {
@@ -128,6 +145,7 @@ int main(void)
         cmocka_unit_test(every_byte_of_a_transfer_is_counted),
         cmocka_unit_test(every_byte_is_counted_when_the_receiver_dials),
         cmocka_unit_test(a_transfer_that_breaks_off_is_counted_too),
+        cmocka_unit_test(as_many_streams_as_the_receiver_says),
         cmocka_unit_test(counts_are_added_to_what_is_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
