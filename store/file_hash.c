@@ -8,27 +8,16 @@
 
 int file_hash_init(struct file_hash *h)
 {
-    *h = (struct file_hash){.state = XXH3_createState()};
-    if (!h->state)
-        return h->err = ERR_NOMEM;
-    XXH3_128bits_reset(h->state);
-    return 0;
+    *h = (struct file_hash){.hasher = hasher_new()};
+    h->err = h->hasher ? 0 : ERR_NOMEM;
+    return h->err;
 }
 
 void file_hash_free(struct file_hash *h)
 {
-    XXH3_freeState(h->state);
+    hasher_free(h->hasher);
     free(h->block);
     *h = (struct file_hash){0};
-}
-
-static struct hash128 canonical(XXH128_hash_t hash)
-{
-    XXH128_canonical_t c;
-    struct hash128 out;
-    XXH128_canonicalFromHash(&c, hash);
-    memcpy(out.b, c.digest, sizeof out.b);
-    return out;
 }
 
 static bool has_room(struct file_hash *h, size_t n)
@@ -49,8 +38,8 @@ static bool has_room(struct file_hash *h, size_t n)
 static void end_block(struct file_hash *h)
 {
     if (has_room(h, 1))
-        h->block[h->count++] = canonical(XXH3_128bits_digest(h->state));
-    XXH3_128bits_reset(h->state);
+        h->block[h->count++] = hasher_sum(h->hasher);
+    hasher_restart(h->hasher);
     h->in_block = 0;
 }
 
@@ -60,7 +49,7 @@ void file_hash_bytes(struct file_hash *h, const void *bytes, size_t n)
     while (n > 0) {
         uint64_t left = FILE_HASH_BLOCK - h->in_block;
         size_t part = n < left ? n : (size_t)left;
-        XXH3_128bits_update(h->state, at, part);
+        hasher_feed(h->hasher, at, part);
         h->in_block += part;
         at += part;
         n -= part;
@@ -88,11 +77,11 @@ void file_hash_join(struct file_hash *h, struct file_hash *next)
         memcpy(h->block + h->count, next->block, next->count * sizeof *next->block);
         h->count += next->count;
     }
-    XXH3_copyState(h->state, next->state);
+    hasher_copy(h->hasher, next->hasher);
     h->in_block = next->in_block;
     next->count = 0;
     next->in_block = 0;
-    XXH3_128bits_reset(next->state);
+    hasher_restart(next->hasher);
 }
 
 int file_hash_sum(struct file_hash *h, struct hash128 *hash)

@@ -6,19 +6,19 @@
 #ifndef WEFT_STORE_FILE_HASH_H
 #define WEFT_STORE_FILE_HASH_H
 
-#include "stage.h"
+#include "hash128.h"
 
-#include <xxhash.h>
+#include <stdint.h>
 
 #define FILE_HASH_BLOCK (4ull << 20)
 
 /* What has been hashed of a file, from a block's beginning on. 16 bytes of memory for each block. */
 struct file_hash {
-    XXH3_state_t *state; /* of the block in hand */
-    uint64_t in_block;   /* bytes of it that are through, holes too */
+    struct hasher *hasher; /* of the block in hand */
+    uint64_t in_block;     /* bytes of it that are through, holes too */
     struct hash128 *block;
     size_t count, room;
-    int err; /* ERR_NOMEM, once: told at the end */
+    int err; /* ERR_NOMEM: told at the end */
 };
 
 int file_hash_init(struct file_hash *h); /* ERR_NOMEM */

@@ -54,9 +54,7 @@ static struct gather *new_gather(const struct site *site, const char *key)
     g->folder = (struct stage_folder){.fd = -1, .lock_fd = -1, .shown = g->name};
     g->fd = g->literals.fd = -1;
     snprintf(g->name, sizeof g->name, STAGE_PREFIX "g-%s", key);
-    g->hasher = hasher_new();
-    g->buffer = aligned_alloc(4096, GATHER_BUFFER_BYTES);
-    if (!g->hasher || !g->buffer) {
+    if (file_hash_init(&g->hash)) {
         gather_close(g, true);
         return NULL;
     }
@@ -100,8 +98,7 @@ void gather_close(struct gather *g, bool keep)
     io_close(g->fd);
     io_close(g->literals.fd);
     stage_folder_leave(&g->folder, g->site->dir_fd, g->name);
-    hasher_free(g->hasher);
-    free(g->buffer);
+    file_hash_free(&g->hash);
     free(g);
 }
 
@@ -135,12 +132,15 @@ int gather_literals(struct gather *g, uint64_t bytes, struct fault *fault)
 
 /* ---- the end */
 
-static int check(const struct gather *g, uint64_t size, const struct hash128 *hash, const struct stage_meta *meta,
+static int check(struct gather *g, uint64_t size, const struct hash128 *hash, const struct stage_meta *meta,
                  struct fault *fault)
 {
-    struct hash128 built = hasher_sum(g->hasher);
+    struct hash128 built;
     if (g->broken) {
         return fault_set(fault, ERR_STATE, "building '%s' failed before: begin again", path_text(g->site->leaf).s);
+    }
+    if (file_hash_sum(&g->hash, &built)) {
+        return fault_set(fault, ERR_NOMEM, "no memory to check '%s'", path_text(g->site->leaf).s);
     }
     if (size != g->end || !hash128_equal(hash, &built)) {
         return fault_set(fault, ERR_VERIFY, "what was built for '%s' is not what was meant: it is thrown away",

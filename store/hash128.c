@@ -52,6 +52,16 @@ void hasher_free(struct hasher *h)
     XXH3_freeState(state(h));
 }
 
+void hasher_restart(struct hasher *h)
+{
+    XXH3_128bits_reset(state(h));
+}
+
+void hasher_copy(struct hasher *h, const struct hasher *from)
+{
+    XXH3_copyState(state(h), (const XXH3_state_t *)(const void *)from);
+}
+
 void hasher_feed(struct hasher *h, const void *bytes, size_t n)
 {
     XXH3_128bits_update(state(h), bytes, n);

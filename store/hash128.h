@@ -19,6 +19,8 @@ bool hash128_equal(const struct hash128 *a, const struct hash128 *b);
 struct hasher;
 struct hasher *hasher_new(void);
 void hasher_free(struct hasher *h);
+void hasher_restart(struct hasher *h); /* as new */
+void hasher_copy(struct hasher *h, const struct hasher *from);
 void hasher_feed(struct hasher *h, const void *bytes, size_t n);
 struct hash128 hasher_sum(const struct hasher *h);
 

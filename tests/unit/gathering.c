@@ -61,7 +61,7 @@ int gathering_teardown(void **state)
 void gathering_open(struct gathering *w)
 {
     w->model_size = 0;
-    w->hasher = hasher_new();
+    assert_int_equal(file_hash_init(&w->hash), 0);
     regions_init(&w->regions, 0, 0);
     assert_int_equal(site_open(&w->root, "f", &w->site, &w->fault), 0);
     if (w->site.kind == FILE_FILE) {
@@ -77,8 +77,7 @@ void gathering_close(struct gathering *w, bool keep)
     site_close(&w->site);
     source_close(&w->source);
     regions_free(&w->regions);
-    hasher_free(w->hasher);
-    w->hasher = NULL;
+    file_hash_free(&w->hash);
     free(w->literals);
     w->literals = NULL;
 }
@@ -106,8 +105,10 @@ void gathering_add(struct gathering *w, enum region_kind kind, uint64_t source, 
     case REGION_COPY: memcpy(to, w->old + source, length); break;
     default: memset(to, 0, length); break;
     }
-    if (kind != REGION_HOLE) {
-        hasher_feed(w->hasher, to, length);
+    if (kind == REGION_HOLE) {
+        file_hash_hole(&w->hash, length);
+    } else {
+        file_hash_bytes(&w->hash, to, length);
     }
     w->model_size += length;
     assert_int_equal(regions_add(&w->regions, kind, source, length, UINT32_MAX), 0);
@@ -123,9 +124,16 @@ int gathering_run(struct gathering *w)
     return rc;
 }
 
+struct hash128 gathering_hash(struct gathering *w)
+{
+    struct hash128 hash;
+    assert_int_equal(file_hash_sum(&w->hash, &hash), 0);
+    return hash;
+}
+
 int gathering_commit(struct gathering *w)
 {
-    struct hash128 hash = hasher_sum(w->hasher);
+    struct hash128 hash = gathering_hash(w);
     return gather_commit(w->g, w->model_size, &hash, &w->meta, &w->state, &w->fault);
 }
 

@@ -4,6 +4,7 @@
 #ifndef WEFT_TESTS_GATHERING_H
 #define WEFT_TESTS_GATHERING_H
 
+#include "file_hash.h"
 #include "gather.h"
 #include "hash128.h"
 #include "scratch.h"
@@ -27,7 +28,7 @@ struct gathering {
     size_t old_size, literals_size;
     uint8_t *model; /* of the new file */
     size_t model_size;
-    struct hasher *hasher;
+    struct file_hash hash;
 };
 
 /* For cmocka: *state is a struct gathering, with d/f of 300,000 bytes of noise. */
@@ -49,6 +50,7 @@ void gathering_add(struct gathering *w, enum region_kind kind, uint64_t source, 
 /* Builds what was added since the last time. */
 int gathering_run(struct gathering *w);
 /* With the model's size and hash. */
+struct hash128 gathering_hash(struct gathering *w); /* of what was added */
 int gathering_commit(struct gathering *w);
 /* The file d/f is as the model; as it was. */
 void gathering_assert_new(struct gathering *w);
