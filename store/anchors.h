@@ -62,7 +62,7 @@ size_t anchors_place(const struct anchors *a, const uint8_t *bytes, size_t from,
 #define SKETCH_HASHES 16
 size_t anchors_sketch(const struct anchors *a, uint64_t hash[SKETCH_HASHES]);
 
-/* ---- segments by their hashes: a table of 8 bytes a segment over a finished index (borrowed). Its order is secret, so that no
+/* ---- segments by their hashes: a table of some 12 bytes a segment over a finished index (borrowed). Its order is secret, so that no
  * index, whoever made it, can have it searched for long. Any number of threads may search. */
 struct finder;
 int finder_new(const struct anchors *a, struct finder **f); /* ERR_NOMEM */

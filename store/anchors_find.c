@@ -15,11 +15,19 @@ struct finder {
     const struct anchors *a;
     uint64_t key, mask;
     uint32_t *head, *next;
+    uint8_t *some; /* a bit for each segment that is there, 8 times as many as segments: tells most of those that are not */
 };
 
-static uint64_t slot_of(const struct finder *f, uint64_t hash)
+static uint64_t keyed(const struct finder *f, uint64_t hash)
 {
-    return XXH3_64bits_withSeed(&hash, sizeof hash, f->key) & f->mask;
+    return XXH3_64bits_withSeed(&hash, sizeof hash, f->key);
+}
+
+/* The bit of a segment: by other bits of its keyed hash than its chain. */
+static uint8_t *some_of(const struct finder *f, uint64_t k, uint8_t *bit)
+{
+    *bit = (uint8_t)(1 << (k >> 61));
+    return &f->some[(k >> 29) & f->mask];
 }
 
 static bool worth_finding(const struct anchors *a, uint64_t i)
@@ -33,9 +41,12 @@ static void fill(struct finder *f)
     memset(f->head, 0xff, (f->mask + 1) * sizeof *f->head);
     for (uint64_t i = f->a->count; i-- > 0;) {
         if (worth_finding(f->a, i)) {
-            uint32_t *head = &f->head[slot_of(f, f->a->value[i])];
+            uint8_t bit;
+            uint64_t k = keyed(f, f->a->value[i]);
+            uint32_t *head = &f->head[k & f->mask];
             f->next[i] = *head;
             *head = (uint32_t)i;
+            *some_of(f, k, &bit) |= bit;
         }
     }
 }
@@ -47,14 +58,15 @@ int finder_new(const struct anchors *a, struct finder **out)
         return ERR_NOMEM;
     }
     uint64_t slots = 1;
-    while (slots < a->count / 2) {
+    while (slots < a->count) {
         slots *= 2;
     }
     f->a = a;
     f->mask = slots - 1;
     f->head = calloc(slots, sizeof *f->head);
     f->next = calloc(a->count + 1, sizeof *f->next);
-    if (!f->head || !f->next) {
+    f->some = calloc(slots, 1);
+    if (!f->head || !f->next || !f->some) {
         finder_free(f);
         return ERR_NOMEM;
     }
@@ -69,6 +81,7 @@ void finder_free(struct finder *f)
     if (f) {
         free(f->head);
         free(f->next);
+        free(f->some);
         free(f);
     }
 }
@@ -98,8 +111,13 @@ size_t finder_find(const struct finder *f, const struct segment *like, uint64_t 
     struct nearest kept[FINDER_STEPS];
     size_t n = 0;
     unsigned steps = 0;
+    uint8_t bit;
+    uint64_t k = keyed(f, like->hash);
+    if (!(*some_of(f, k, &bit) & bit)) {
+        return 0;
+    }
     max = max < FINDER_STEPS ? max : FINDER_STEPS;
-    for (uint32_t i = f->head[slot_of(f, like->hash)]; i != NONE && steps < FINDER_STEPS; i = f->next[i], steps++) {
+    for (uint32_t i = f->head[k & f->mask]; i != NONE && steps < FINDER_STEPS; i = f->next[i], steps++) {
         if (f->a->value[i] == like->hash && f->a->length[i] == like->length) {
             uint64_t offset = anchors_segment(f->a, i).offset;
             struct nearest one = {i, offset > near ? offset - near : near - offset};

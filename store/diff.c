@@ -6,6 +6,7 @@
 
 #define COPY_LEAST 32 /* shorter copies are not worth their region */
 #define CANDIDATES 4  /* places of one segment that are compared */
+#define PATIENCE (16 * 1024)
 #define REGIONS_ROOM (2 * DIFF_REGIONS_MAX)
 
 /* ---- saying what the new file consists of */
@@ -129,21 +130,35 @@ static int find_segment(struct walk *w, const struct segment *s, bool *found)
     return rc;
 }
 
+/* The first segment of the new index that was not looked up. */
+static struct segment next_fresh(const struct walk *w)
+{
+    struct segment s = w->looked_up;
+    if (s.length > 0 && s.number + 1 == w->searched && anchors_next(w->d->fresh_index, &s)) {
+        return s;
+    }
+    return anchors_segment(w->d->fresh_index, w->searched);
+}
+
+/* Small changes end without a table to look segments up in: one is only made for others. */
+static bool can_wait(const struct walk *w)
+{
+    return !w->finder && w->indexed - w->lost < PATIENCE && w->indexed < w->end;
+}
+
 /* Looks up the segments of the new index that have been finished since. */
 static int find_segments(struct walk *w, bool *found)
 {
-    uint64_t count = anchors_count(w->d->fresh_index);
+    uint64_t count = !w->index || can_wait(w) ? 0 : anchors_count(w->d->fresh_index);
     int rc = 0;
     *found = false;
-    if (!w->index || w->searched >= count) {
-        return 0;
-    }
-    struct segment s = anchors_segment(w->d->fresh_index, w->searched);
-    for (; rc == 0 && !*found && w->searched < count; w->searched++) {
+    while (rc == 0 && !*found && w->searched < count) {
+        struct segment s = next_fresh(w);
         if (!s.hole && s.offset + s.length > w->said) {
             rc = find_segment(w, &s, found);
         }
-        anchors_next(w->d->fresh_index, &s);
+        w->looked_up = s;
+        w->searched++;
     }
     return rc;
 }
@@ -207,6 +222,7 @@ static int walk_data(struct walk *w, uint64_t end)
 {
     int rc = 0;
     w->end = end;
+    w->fresh.floor = w->at;
     while (rc == 0 && w->at < w->end) {
         rc = follow(w);
         rc = rc || w->at == w->end ? rc : search(w);

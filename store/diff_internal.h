@@ -22,6 +22,7 @@
 struct view {
     const struct diff_file *file;
     uint8_t *bytes; /* VIEW_BYTES of them */
+    uint64_t floor; /* nothing before is looked at: a hole */
     uint64_t start;
     size_t len;
     size_t ahead; /* read at once: more and more as long as it goes on in order */
@@ -35,10 +36,11 @@ struct walk {
     struct view fresh, old;
     uint64_t end; /* of the data at hand: a hole begins there, or nothing */
     uint64_t said, at, indexed, hashed;
-    uint64_t lost;     /* where the search began */
-    uint64_t shift;    /* an old offset is a new one and this (mod 2^64) */
-    uint64_t former;   /* what that was before */
-    uint64_t searched; /* number of the first segment of the new index that was not looked up */
+    uint64_t lost;            /* where the search began */
+    uint64_t shift;           /* an old offset is a new one and this (mod 2^64) */
+    uint64_t former;          /* what that was before */
+    uint64_t searched;        /* number of the first segment of the new index that was not looked up */
+    struct segment looked_up; /* the one before it, or another one */
     uint64_t passed, probes;
     struct segment next; /* of the old index: where following goes on */
     uint8_t scratch[2][SEGMENT_MAX];
@@ -53,7 +55,7 @@ struct hit {
 #define VIEW_BYTES (256 * 1024)
 int view_init(struct view *v, const struct diff_file *file);
 void view_fini(struct view *v);
-/* At least `want` bytes (at most VIEW_BYTES) from `offset` on, fewer only before `limit`. Valid until the next look. */
+/* At least `want` bytes (at most VIEW_BYTES / 2) from `offset` on, fewer only before `limit`. Valid until the next look. */
 int view_look(struct view *v, uint64_t offset, size_t want, uint64_t limit, const uint8_t **bytes, size_t *have);
 /* Exactly n bytes, at most SEGMENT_MAX, from the window or read into scratch: the window stays. */
 int view_peek(const struct view *v, uint64_t offset, size_t n, uint8_t *scratch, const uint8_t **bytes);

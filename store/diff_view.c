@@ -4,11 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PAGE_BYTES 4096
 #define FIRST_BYTES (16 * 1024) /* after a jump: whoever jumps may do so again */
 
 int view_init(struct view *v, const struct diff_file *file)
 {
-    *v = (struct view){.file = file, .bytes = aligned_alloc(64, VIEW_BYTES)};
+    *v = (struct view){.file = file, .bytes = aligned_alloc(4096, VIEW_BYTES)};
     return v->bytes ? 0 : ERR_NOMEM;
 }
 
@@ -22,27 +23,33 @@ static uint64_t least_of(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+static uint64_t most_of(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
 static bool has(const struct view *v, uint64_t offset, uint64_t n)
 {
     return offset >= v->start && offset - v->start <= v->len && v->len - (offset - v->start) >= n;
 }
 
-/* Moves the window on, or to another place, such that it begins at `offset`. */
+/* Moves the window on, or to another place, such that `want` bytes from `offset` on are in it. It begins on a page of the file,
+ * and its bytes on one of memory: the kernel copies twice as fast then. */
 static int move(struct view *v, uint64_t offset, size_t want, uint64_t limit)
 {
-    bool in_order = has(v, offset, 0);
-    size_t kept = in_order ? v->len - (size_t)(offset - v->start) : 0;
-    size_t ahead = in_order ? (size_t)least_of(v->ahead * 2, VIEW_BYTES) : 0;
-    ahead = ahead > FIRST_BYTES ? ahead : FIRST_BYTES;
-    ahead = ahead > want ? ahead : want;
+    uint64_t page = offset - offset % PAGE_BYTES, start = page > v->floor ? page : v->floor;
+    bool in_order = has(v, start, 0);
+    size_t kept = in_order ? v->len - (size_t)(start - v->start) : 0;
+    size_t ahead = in_order ? (size_t)least_of(v->ahead * 2, VIEW_BYTES) : FIRST_BYTES;
+    ahead = (size_t)most_of(ahead, most_of(FIRST_BYTES, want + (offset - start)));
     if (kept > 0) {
-        memmove(v->bytes, v->bytes + (offset - v->start), kept);
+        memmove(v->bytes, v->bytes + (start - v->start), kept);
     }
     v->ahead = ahead;
-    v->start = offset;
+    v->start = start;
     v->len = kept;
-    size_t more = (size_t)least_of(limit - offset, ahead) - kept;
-    int rc = v->file->read(v->file->arg, offset + kept, v->bytes + kept, more);
+    size_t more = (size_t)least_of(limit - start, ahead) - kept;
+    int rc = v->file->read(v->file->arg, start + kept, v->bytes + kept, more);
     v->len += rc ? 0 : more;
     return rc;
 }

@@ -1,8 +1,8 @@
 /* How fast a diff is, and how much it finds: the cases of bench/put, with nothing of a network around them.
  *
- *   diff_speed [MiB]      512 unless said otherwise
+ *   diff_speed [MiB [FOLDER]]      512 and /tmp unless said otherwise
  *
- * Both files are in memory and are read with pread. One line a case: speed in GB of the new file a second with the old bytes at
+ * Both files lie there, without names, and are read when they are in the page cache. One line a case: speed in GB of the new file a second with the old bytes at
  * hand, and with the old index only; and of both how many regions came of it and how many literal bytes. */
 #include "diff.h"
 #include "io.h"
@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,7 +19,7 @@
 #define PIECE (1 << 18)
 #define MIB (1 << 20)
 
-/* Seconds of the processor: others may be at work. */
+/* Seconds of the processor: the disk, and others at work, do not count. */
 static double now(void)
 {
     struct timespec t;
@@ -45,10 +44,10 @@ static uint64_t random_next(uint64_t *state)
     return *state ^= *state << 17;
 }
 
-static int new_file(void)
+static int new_file(const char *folder)
 {
-    int fd = memfd_create("diff_speed", MFD_CLOEXEC);
-    check(fd < 0 ? err_from_errno(errno) : 0, "memfd_create");
+    int fd = io_temp(folder);
+    check(fd < 0 ? err_from_errno(errno) : 0, folder);
     return fd;
 }
 
@@ -191,17 +190,18 @@ int main(int argc, char **argv)
         {"1 MiB cut out at 70 %", cut_out}, {"unrelated", unrelated},
     };
     uint64_t n = (argc > 1 ? strtoull(argv[1], NULL, 10) : 512) * MIB, random = 88172645463325252;
+    const char *folder = argc > 2 ? argv[2] : "/tmp";
     if (n < 64 * MIB) {
-        fprintf(stderr, "usage: diff_speed [MiB]   (at least 64)\n");
+        fprintf(stderr, "usage: diff_speed [MiB [FOLDER]]   (at least 64)\n");
         return 2;
     }
-    int old_fd = new_file();
+    int old_fd = new_file(folder);
     add_noise(old_fd, &random, n);
     struct diff_file old = file_of(&old_fd);
     struct anchors *index = make_index(&old_fd);
     printf("%-26s%-49s%s\n", "", "  old bytes at hand", "  old index only");
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        int fd = new_file();
+        int fd = new_file(folder);
         cases[i].make(fd, old_fd, n, &random);
         struct diff_file fresh = file_of(&fd);
         printf("%-26s", cases[i].name);
