@@ -232,6 +232,11 @@ static struct link *way_back(const struct put *p)
     return link && !link->relayed && held && held->session && held->state.now == LINK_UP ? held : NULL;
 }
 
+static bool is_ways(const struct fault *fault)
+{
+    return fault->code == ERR_UNREACHABLE || fault->code == ERR_TIMEOUT;
+}
+
 /* Could another attempt, maybe by another way, do better? What the peer has decided stands. */
 static bool is_carriers(const struct put *p, const struct fault *fault)
 {
@@ -258,7 +263,7 @@ void put_failed(struct put *p, const struct fault *why)
 {
     struct fault fault = *why; /* may be our own */
     notice_loss(p);
-    struct link *back = fault.code == ERR_UNREACHABLE && p->parcel ? way_back(p) : NULL;
+    struct link *back = p->parcel && is_ways(&fault) ? way_back(p) : NULL;
     bool another = back || (is_carriers(p, &fault) && is_patient(p));
     if (!another) {
         p->unit->failed(p, &fault);

@@ -61,7 +61,7 @@ void put_remember(struct put *p, const struct file_state *there)
 }
 
 /* Are the bytes there those that the base is of? */
-static bool fits(const struct base_row *base, const struct file_state *there)
+bool put_base_fits(const struct base_row *base, const struct file_state *there)
 {
     const struct file_state *was = &base->state;
     if (was->token != 0)
@@ -77,7 +77,7 @@ static void source_told(struct put *p, const struct msg *m)
     f->source = ok->handle;
     f->token = ok->state.token;
     if (ok->kind != FILE_FILE || (same && f->token != f->there.state.token) ||
-        (f->way == PUT_BY_BASE && !fits(&f->base, &ok->state))) {
+        (f->way == PUT_BY_BASE && !put_base_fits(&f->base, &ok->state))) {
         put_file_next_way(p);
         return;
     }
@@ -177,7 +177,7 @@ void put_compare(struct put *p)
 {
     struct put_file *f = &p->file;
     if (f->there.kind == FILE_FILE) {
-        if (!f->has_base || !fits(&f->base, &f->there.state)) {
+        if (!f->has_base || !put_base_fits(&f->base, &f->there.state)) {
             f->has_base = false;
             f->way = PUT_BY_INDEX;
         }

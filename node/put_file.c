@@ -59,18 +59,32 @@ void put_file_over(struct put *p, const struct fault *fault)
 }
 
 /* It stays as it is there. */
-static void file_left(struct put *p, const char *how, uint64_t *count)
+static void file_left(struct put *p, const char *how)
 {
     const struct put_file *f = &p->file;
-    if (!f->inside) {
-        *count += 1;
-        if (count == &p->sum.present) {
-            p->sum.files++;
-            p->sum.bytes += f->state.size;
-        }
+    if (!f->inside)
         put_tell_file(p, &(struct put_told){.path = f->path, .at = &f->at, .how = how, .bytes = f->state.size, .files = 1});
-    }
     put_file_over(p, NULL);
+}
+
+static void file_skipped(struct put *p)
+{
+    p->sum.skipped += !p->file.inside;
+    file_left(p, "skipped");
+}
+
+/* It may have been this very put that brought it, before it lost its link. */
+static void file_present(struct put *p)
+{
+    struct put_file *f = &p->file;
+    if (!f->inside) {
+        p->sum.present++;
+        p->sum.files++;
+        p->sum.bytes += f->state.size;
+    }
+    if (!p->dry_run && !(f->has_base && put_base_fits(&f->base, &f->there.state)))
+        put_remember(p, &f->there.state);
+    file_left(p, "present");
 }
 
 /* ---- as a whole */
@@ -125,11 +139,11 @@ static void decide(struct put *p)
         fault_set(&fault, ERR_EXISTS, "a folder is there under the name of '%s'; a file cannot take its place", p->name);
         put_file_over(p, &fault);
     } else if (f->there.kind == FILE_FILE && p->policy == IF_EXISTS_SKIP) {
-        file_left(p, "skipped", &p->sum.skipped);
+        file_skipped(p);
     } else if (f->there.kind == FILE_FILE && p->policy == IF_EXISTS_RENAME) {
         put_file_whole(p);
     } else if (f->there.kind == FILE_FILE && is_same(&f->state, &f->there.state)) {
-        file_left(p, "present", &p->sum.present);
+        file_present(p);
     } else if (is_update(f)) {
         put_compare(p);
     } else {

@@ -223,6 +223,7 @@ void put_compare(struct put *p);
  * consists of. */
 void put_compare_with(struct put *p, const char *index);
 void put_ask_index(struct put *p);
+bool put_base_fits(const struct base_row *base, const struct file_state *there);
 void put_drop_diff(struct put *p);
 void put_diff_release(struct put_diff *d);
 /* What stands there now is remembered: by what the comparison made, or else by reading the file once more. */

@@ -115,13 +115,21 @@ static void ask_node(struct puts *t, size_t node, struct row *row)
                  t->answer->count ? row_get_text(t->answer->row[t->answer->count - 1], "text", "") : "");
 }
 
-void share_folder(struct puts *t, const char *name, bool writable)
+struct row *share_row(struct puts *t, const char *name)
 {
     struct row *row = row_new("share");
     struct disk_path path = path_at(t, HUGO, name);
     row_data(row, "path", path.s, strlen(path.s));
     row_text(row, "name", name);
-    row_bool(row, "writable", writable);
+    return row;
+}
+
+static void share_folder(struct puts *t, const char *name, const char *via)
+{
+    struct row *row = share_row(t, name);
+    row_bool(row, "writable", true);
+    if (via)
+        row_text(row, "via", via);
     ask_node(t, HUGO, row);
 }
 
@@ -257,23 +265,40 @@ static void trust(struct puts *t, size_t a, size_t b)
     ask_node(t, a, row);
 }
 
-int puts_setup(void **state)
+static struct puts *world_of_puts(size_t nodes)
 {
+    static const char *const names[] = {"anna", "hugo", "sara"};
     struct puts *t = calloc(1, sizeof *t);
     t->w = world_new(1);
     t->base = "bytes"; /* of a megabyte: copied where it cannot be cloned */
-    world_add(t->w, "anna");
-    world_add(t->w, "hugo");
-    for (size_t i = ANNA; i <= HUGO; i++) {
+    for (size_t i = ANNA; i < nodes; i++) {
+        world_add(t->w, names[i]);
         world_disk(t->w, i);
+        world_roles(t->w, i, i == SARA ? ROLE_RELAY : 0);
+        world_firewall(t->w, i, nodes > SARA && i != SARA);
         world_start(t->w, i);
     }
+    world_cut(t->w, ANNA, HUGO, nodes > SARA);
     run_for(t, 2 * SECOND);
-    trust(t, ANNA, HUGO);
-    trust(t, HUGO, ANNA);
+    for (size_t a = ANNA; a < nodes; a++)
+        for (size_t b = ANNA; b < nodes; b++)
+            if (a != b)
+                trust(t, a, b);
     make_folder(t, HUGO, "docs");
-    share_folder(t, "docs", true);
-    *state = t;
+    share_folder(t, "docs", nodes > SARA ? "sara" : NULL);
+    run_for(t, 2 * SECOND);
+    return t;
+}
+
+int puts_setup(void **state)
+{
+    *state = world_of_puts(SARA);
+    return 0;
+}
+
+int puts_relay_setup(void **state)
+{
+    *state = world_of_puts(SARA + 1);
     return 0;
 }
 

@@ -22,6 +22,8 @@ struct puts {
 };
 
 int puts_setup(void **state);
+/* They can reach each other only through the relay sara. */
+int puts_relay_setup(void **state);
 int puts_teardown(void **state);
 
 /* ---- files of their disks */
@@ -42,7 +44,8 @@ void assert_differ(struct puts *t, const char *here, const char *there);
 
 /* ---- requests of anna's */
 
-void share_folder(struct puts *t, const char *name, bool writable);
+/* A request of hugo's: a folder of his disk, not writable as it stands. */
+struct row *share_row(struct puts *t, const char *name);
 /* One or two sources on her disk. */
 struct row *put_row(struct puts *t, const char *source, const char *other, const char *target);
 void assert_done(struct puts *t, struct row *row); /* takes */

@@ -230,7 +230,7 @@ static void a_share_must_be_writable(void **state)
 {
     struct puts *t = *state;
     make_folder(t, HUGO, "fixed");
-    share_folder(t, "fixed", false);
+    assert_true(world_call(t->w, HUGO, share_row(t, "fixed"))->done);
     make_file(t, ANNA, "a", 100, 24);
     assert_refused(t, put_row(t, "a", NULL, "hugo:fixed"), "refused", "not writable");
     assert_false(exists(t, HUGO, "fixed/a"));
@@ -313,14 +313,14 @@ static void a_file_that_goes_away_meanwhile_is_sent(void **state)
     edit_is_put_right(*state, MSG_GATHER, hugo_removes);
 }
 
-static void anna_forgets(struct puts *t)
+static void anna_edits(struct puts *t)
 {
-    (void)t;
+    edit_file(t, ANNA, "a.bin", 500010, 9);
 }
 
-static void nothing_happens(void **state)
+static void p33_a_source_that_changes_before_its_literals_go(void **state)
 {
-    edit_is_put_right(*state, MSG_LITERALS, anna_forgets);
+    edit_is_put_right(*state, MSG_LITERALS, anna_edits);
 }
 
 /* ---- links that are lost */
@@ -455,7 +455,7 @@ int main(void)
         TEST(p40_a_base_that_changes_before_the_gather_falls_back),
         TEST(p40_a_base_that_changes_before_the_commit_falls_back),
         TEST(a_file_that_goes_away_meanwhile_is_sent),
-        TEST(nothing_happens),
+        TEST(p33_a_source_that_changes_before_its_literals_go),
         TEST(p38_a_link_lost_at_any_step_is_found_again),
         TEST(p38_a_whole_file_resumes),
         TEST(a_peer_that_stays_away_is_told_and_what_came_resumes),
