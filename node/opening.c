@@ -270,9 +270,9 @@ struct opening *opening_to_build(struct link *link, const struct msg *m, uint64_
 void place_key(const char *context, const struct peer *peer, const struct site *place, char key[KEY_TEXT])
 {
     struct {
-        uint64_t dev, ino;
+        uint64_t folder;
         char leaf[ENTRY_NAME_MAX + 1];
-    } who = {.dev = (uint64_t)place->dir.st_dev, .ino = (uint64_t)place->dir.st_ino};
+    } who = {.folder = (uint64_t)place->dir.st_ino};
     memcpy(who.leaf, place->leaf, strlen(place->leaf));
     struct tag tag = tag_derive(context, peer->id.b, NODE_ID_BYTES, &who, sizeof who);
     base32_encode(tag.b, TAG_BYTES, key);

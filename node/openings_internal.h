@@ -125,7 +125,7 @@ void opening_shut(struct opening *o);
 void opening_step_over(struct opening *o, const struct fault *fault);
 /* At the end of the core: closes what no worker has closed. */
 void opening_abandon(struct opening *o);
-/* What names a place for this peer: of a stage or a gather in it. */
+/* What names a stage or a gather, by the place and the peer that it is for. */
 void place_key(const char *context, const struct peer *peer, const struct site *place, char key[KEY_TEXT]);
 
 /* Who else writes to this place? TAKEN: the fault says who. LEAVING: it is about to be free; who had it over an earlier link of

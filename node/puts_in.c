@@ -7,13 +7,10 @@
  * Of what could not be placed the peer is told as much as fits into the answer, and how much it is in all. */
 #include "openings_internal.h"
 
-#include "tree.h"
 #include "utf8.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#define ITEM_BYTES_MAX (MSG_BYTES_MAX / 2) /* of their paths, in one answer */
 
 struct failed_item {
     char *path;
@@ -29,7 +26,6 @@ struct put_demand {
     char key[KEY_TEXT];
     struct take *take;
     uint8_t count;
-    size_t item_bytes;
     struct failed_item item[PUT_ITEMS_MAX];
 };
 
@@ -39,7 +35,7 @@ static void item_failed(struct take *t, const char *path, const struct fault *fa
 {
     struct put_demand *p = t->owner;
     size_t n = strlen(path);
-    if (p->count == PUT_ITEMS_MAX || n == 0 || n > PATH_BYTES_MAX || p->item_bytes + n > ITEM_BYTES_MAX)
+    if (p->count == PUT_ITEMS_MAX || n == 0 || n > PATH_BYTES_MAX)
         return;
     struct failed_item *item = &p->item[p->count];
     item->path = strdup(path);
@@ -50,7 +46,6 @@ static void item_failed(struct take *t, const char *path, const struct fault *fa
     strncpy(item->text, fault->text, sizeof item->text - 1);
     while (!utf8_valid(item->text, strlen(item->text)))
         item->text[strlen(item->text) - 1] = '\0'; /* cut in the middle of a character */
-    p->item_bytes += n;
     p->count++;
 }
 
@@ -175,8 +170,6 @@ static const char *why_not(const struct opening *o, const struct msg_put *put)
         return "this is no folder; nothing can be put into it";
     if (!put->name[0] && !o->site.leaf[0])
         return "this is a folder; say under which name in it";
-    if (put->name[0] && (!entry_name_valid(put->name, strlen(put->name)) || tree_hidden(put->name)))
-        return "this is no name for a file";
     if (put->policy == IF_EXISTS_RENAME && share && share->row.kind == RESOURCE_FILE)
         return "this share is one file; nothing can be put beside it";
     return NULL;

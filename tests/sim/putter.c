@@ -249,8 +249,10 @@ static bool has_come(struct world *w, void *arg)
 
 const struct msg *putter_ask(struct putter *p, struct msg *m)
 {
+    enum msg_type type = m->type;
     struct waited x = {.p = p, .number = putter_say(p, m)};
-    assert_true(world_run_until(p->w, has_come, &x, world_now(p->w) + MINUTE));
+    if (!world_run_until(p->w, has_come, &x, world_now(p->w) + MINUTE))
+        fail_msg("%s is not answered", msg_name(type));
     return putter_heard(p, x.number);
 }
 
