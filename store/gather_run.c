@@ -71,8 +71,8 @@ static int reserve_run(const struct build *b, uint64_t from, uint64_t to)
     if (to - from < RESERVE_MIN || fallocate(b->g->fd, FALLOC_FL_KEEP_SIZE, (off_t)from, (off_t)(to - from)) == 0) {
         return 0;
     }
-    return errno == ENOSPC || errno == EDQUOT || errno == EIO || errno == EFBIG ? errno
-                                                                                : 0; /* others: it cannot be done here */
+    bool tells = errno == ENOSPC || errno == EDQUOT || errno == EIO || errno == EFBIG;
+    return tells ? errno : 0; /* else it cannot be done here */
 }
 
 /* Is there so much room that it need not be asked for? To reserve costs as much again as a tenth of the writing. */
@@ -116,9 +116,10 @@ struct worker {
 static void *work(void *arg)
 {
     struct worker *w = arg;
+    bool first = w->b.hash != &w->hash;
     w->b.buffer = aligned_alloc(4096, GATHER_BUFFER_BYTES);
-    errno = ENOMEM;
-    w->rc = w->b.buffer ? build_range(&w->b) : ERR_NOMEM;
+    bool ready = w->b.buffer && (first || file_hash_init(&w->hash) == 0);
+    w->rc = ready ? build_range(&w->b) : ERR_NOMEM;
     w->errnum = errno;
     if (w->rc) {
         atomic_store(w->b.failed, true);
@@ -148,17 +149,11 @@ static void share_out(const struct build *b, struct worker *w, unsigned n)
     }
 }
 
-/* All ranges, the first by this thread, and by this one too what finds no thread of its own. The first failure that has a reason
- * of its own is the one that counts. */
-static int build_by(struct build *b, struct worker *w, unsigned n)
+/* This thread does the first range, and those for which there was no other thread. */
+static void work_all(struct worker *w, unsigned n)
 {
-    atomic_bool failed = false;
-    int rc = 0;
-    b->failed = &failed;
-    share_out(b, w, n);
     for (unsigned i = 1; i < n; i++) {
-        rc = file_hash_init(&w[i].hash);
-        w[i].runs = rc == 0 && pthread_create(&w[i].thread, NULL, work, &w[i]) == 0;
+        w[i].runs = pthread_create(&w[i].thread, NULL, work, &w[i]) == 0;
     }
     for (unsigned i = 0; i < n; i++) {
         if (w[i].runs) {
@@ -167,17 +162,29 @@ static int build_by(struct build *b, struct worker *w, unsigned n)
             work(&w[i]);
         }
     }
-    for (unsigned i = 0; i < n; i++) {
-        if (w[i].rc && (rc == 0 || rc == ERR_CANCELLED)) {
-            rc = w[i].rc;
-            errno = w[i].errnum;
+}
+
+/* Of failures, one that has a reason of its own is the one that counts. */
+static int build_by(struct build *b, struct worker *w, unsigned n)
+{
+    atomic_bool failed = false;
+    const struct worker *worst = &w[0];
+    b->failed = &failed;
+    share_out(b, w, n);
+    work_all(w, n);
+    for (unsigned i = 1; i < n; i++) {
+        if (w[i].rc && (worst->rc == 0 || worst->rc == ERR_CANCELLED)) {
+            worst = &w[i];
         }
     }
     for (unsigned i = 1; i < n; i++) {
-        file_hash_join(&b->g->hash, &w[i].hash);
+        if (worst->rc == 0) {
+            file_hash_join(&b->g->hash, &w[i].hash);
+        }
         file_hash_free(&w[i].hash);
     }
-    return rc;
+    errno = worst->errnum;
+    return worst->rc;
 }
 
 static int build_all(struct build *b, struct fault *fault)

@@ -30,15 +30,15 @@ enum meeting { MEETS_NOBODY, MEETS_NEW_FILE, MEETS_EDIT, MEETS_LINK, MEETS_TWO }
 static struct {
     struct gathering *w;
     int kill_in;                       /* system calls */
-    int steps;                         /* made so far */
+    atomic_int steps;                  /* made so far */
     int interrupts, shorts;            /* of reads and writes */
     int read_fails_in, write_fails_in; /* calls */
     int errnum;                        /* then */
     int fsync_fails_in, reserve_fails;
     bool no_exchange, scarce; /* little room is left */
     off_t reserved;
-    void (*at_read)(struct gathering *w); /* once, before the next read */
-    enum meeting meeting;                 /* just before the exchange */
+    void (*_Atomic at_read)(struct gathering *w); /* once, before the next read */
+    enum meeting meeting;                         /* just before the exchange */
     enum clones clones; /* what sharing of blocks does; well: it copies, after a check as strict as a file system's */
     int clone_calls;
     uint64_t cloned;
@@ -445,6 +445,20 @@ static void p33_a_source_that_is_edited_meanwhile_is_found_out(void **state)
     meet_source(w, edit, "changed while it was read");
 }
 
+static void s57_of_several_threads_one_finds_it_out(void **state)
+{
+    struct gathering *w = *state;
+    gathering_open(w);
+    for (unsigned i = 0; i < 40; i++) {
+        assert_int_equal(regions_add(&w->regions, REGION_COPY, i, 250000, UINT32_MAX), 0);
+        assert_int_equal(regions_add(&w->regions, REGION_HOLE, 0, 7000001, UINT32_MAX), 0);
+    }
+    trap.at_read = shorten;
+    assert_int_equal(gathering_run(w), ERR_CHANGED);
+    assert_non_null(strstr(w->fault.text, "shorter"));
+    assert_int_equal(gathering_commit(w), ERR_STATE);
+}
+
 static void p40_a_source_that_changed_since_it_was_opened_is_not_read(void **state)
 {
     struct gathering *w = *state;
@@ -606,6 +620,7 @@ int main(void)
         TEST(p17_a_folder_that_cannot_be_made_durable_is_told),
         TEST(s57_a_source_that_is_truncated_meanwhile_is_found_out),
         TEST(p33_a_source_that_is_edited_meanwhile_is_found_out),
+        TEST(s57_of_several_threads_one_finds_it_out),
         TEST(p40_a_source_that_changed_since_it_was_opened_is_not_read),
         TEST(a_source_made_this_moment_is_waited_for),
         TEST(p40_an_edit_just_before_the_exchange_is_given_back),
