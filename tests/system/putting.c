@@ -29,7 +29,8 @@ void putting_start(struct rig *rig, struct putting *p, uint64_t size)
     strcpy(p->box, rig_path(rig, "box"));
     strcpy(p->theirs, rig_path(rig, "box/file"));
     strcpy(p->mine, rig_path(rig, "mine/file"));
-    folder_make(p->box);
+    if (!file_there(p->box))
+        folder_make(p->box);
     folder_make(rig_path(rig, "mine"));
     file_make(p->theirs, size, 1);
     node_pair(rig, &p->bob, &p->anna);

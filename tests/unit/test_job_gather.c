@@ -75,7 +75,7 @@ static int commit(struct world *w, const char *text)
 {
     w->gather.size = strlen(text);
     struct hash128 block = hash128_of(text, strlen(text));
-    w->gather.hash = hash128_of(&block, sizeof block); /* of one block: see file_hash.h */
+    w->gather.hash = hash128_of(&block, *text ? sizeof block : 0); /* of one block, or none: see file_hash.h */
     w->gather.meta = (struct stage_meta){.mode = 0600, .mtime_s = 1};
     return do_gather(w, JOB_COMMIT);
 }
