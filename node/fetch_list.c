@@ -34,7 +34,9 @@ static int add_frame(struct listing *l, const uint8_t *body, size_t n, struct fa
     case ERR_MALFORMED:
         return fault_set(fault, err, "the sender's list of files breaks the bulk protocol; nothing was written");
     case ERR_LIMIT: return fault_set(fault, err, "the sender's list of files is too long or too deep; nothing was written");
-    default: return fault_set(fault, err, "cannot keep the sender's list of files in %s: %s", l->rx->t->spool, err_text(err));
+    default:
+        return fault_set(fault, err, "cannot keep the sender's list of files in %s: %s",
+                         l->rx->r->at_fd ? "its place" : l->rx->t->spool, err_text(err));
     }
 }
 

@@ -91,8 +91,11 @@ int receive_folder(const struct receive *r, const char **stage)
 static int open_all(struct receiving *rx, struct fault *fault)
 {
     int err = open_stage(rx, fault);
-    if (err == 0)
+    if (err == 0) {
         err = manifest_new(rx->t->spool, &rx->list, fault);
+        if (err != 0 && rx->r->at_fd) /* a peer is told, who hears of no path of ours */
+            fault_set(fault, err, "no list of files can be kept: %s", err_text(err));
+    }
     return err != 0 ? err : confine(rx, fault);
 }
 

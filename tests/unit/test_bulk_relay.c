@@ -106,6 +106,24 @@ static void oob_5_a_transfer_through_a_relay(void **state)
     }
 }
 
+static void every_byte_to_and_from_a_relay_is_counted(void **state)
+{
+    struct trio t;
+    (void)state;
+    trio_make(&t, 0);
+    t.proxied = true;
+    pair_write_big(&t.p, "big", 5 * BLOCK);
+    trio_bridge(&t, 2, INT64_MAX);
+    pair_run(&t.p);
+    assert_fine(&t);
+    proxy_stop(&t.proxy);
+    uint64_t passed = (uint64_t)t.proxy.passed;
+    assert_true(t.p.s.progress.wire_out >= passed && t.p.s.progress.wire_out - passed <= 2 * 24); /* a goodbye each */
+    assert_true(t.p.s.progress.wire_in <= (uint64_t)t.proxy.returned && t.p.s.progress.wire_in > 0);
+    assert_true(t.p.r.progress.wire_in + 2 * (uint64_t)HELLO_BYTES <= t.p.s.progress.wire_out);
+    trio_free(&t);
+}
+
 /* The relay listens at several addresses of which only one leads to it: one says no, one nothing at all. */
 static void the_way_that_answers_is_taken(void **state)
 {
@@ -392,6 +410,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(oob_5_a_transfer_through_a_relay),
+        cmocka_unit_test(every_byte_to_and_from_a_relay_is_counted),
         cmocka_unit_test(the_way_that_answers_is_taken),
         cmocka_unit_test(oob_5_a_byte_stream_through_a_relay),
         cmocka_unit_test(p38_a_relay_that_stops_anywhere_and_resume),
