@@ -61,8 +61,8 @@ enum view_phase progress_phase(const char *name)
         const char *name;
         enum view_phase phase;
     } names[] = {
-        {"listing", VIEW_LISTING}, {"survey", VIEW_LISTING},   {"data", VIEW_DATA},
-        {"stream", VIEW_STREAM},   {"diff", VIEW_DIFF},        {"send", VIEW_SEND},
+        {"listing", VIEW_LISTING}, {"survey", VIEW_LISTING},   {"data", VIEW_DATA},           {"stream", VIEW_STREAM},
+        {"index", VIEW_INDEX},     {"fetch", VIEW_FETCH},      {"diff", VIEW_DIFF},           {"send", VIEW_SEND},
         {"gather", VIEW_GATHER},   {"finish", VIEW_FINISHING}, {"finishing", VIEW_FINISHING},
     };
 
@@ -119,7 +119,10 @@ static void local_tail(const struct progress *p, const struct progress_view *v, 
 
 static void safe_tail(const struct progress_view *v, char *out, size_t cap)
 {
-    snprintf(out, cap, "  %s  100%%, making it safe on disk", units_size(v->bytes_total).s);
+    if (v->bytes_total == 0)
+        snprintf(out, cap, "  making it safe on disk");
+    else
+        snprintf(out, cap, "  %s  100%%, making it safe on disk", units_size(v->bytes_total).s);
 }
 
 static void tail(const struct progress *p, const struct progress_view *v, char *out, size_t cap)
@@ -135,6 +138,8 @@ static void tail(const struct progress *p, const struct progress_view *v, char *
         break;
     case VIEW_DATA: all ? safe_tail(v, out, cap) : data_tail(p, v, out, cap); break;
     case VIEW_SEND: data_tail(p, v, out, cap); break;
+    case VIEW_INDEX: local_tail(p, v, "indexing it there", out, cap); break;
+    case VIEW_FETCH: local_tail(p, v, "fetching the index", out, cap); break;
     case VIEW_DIFF: local_tail(p, v, "comparing", out, cap); break;
     case VIEW_GATHER: local_tail(p, v, "building it there", out, cap); break;
     case VIEW_FINISHING: safe_tail(v, out, cap); break;

@@ -34,6 +34,8 @@ enum view_phase {
     VIEW_LISTING,   /* "listing", "survey" */
     VIEW_DATA,      /* "data" */
     VIEW_STREAM,    /* "stream": nobody knows how long it is */
+    VIEW_INDEX,     /* "index": the peer makes an index of what it has */
+    VIEW_FETCH,     /* "fetch": and it is fetched */
     VIEW_DIFF,      /* "diff": the file is compared with what the peer has */
     VIEW_SEND,      /* "send" */
     VIEW_GATHER,    /* "gather": the peer builds the new file */

@@ -177,7 +177,7 @@ void put_phase(struct put *p, enum put_phase phase, uint64_t total)
 static void progress(void *arg, const struct msg_progress *m)
 {
     struct put *p = arg;
-    static const enum put_phase phase[PROGRESS_PHASE_COUNT] = {[PROGRESS_INDEX] = PUT_DIFF,
+    static const enum put_phase phase[PROGRESS_PHASE_COUNT] = {[PROGRESS_INDEX] = PUT_INDEX,
                                                                [PROGRESS_SEND] = PUT_SEND,
                                                                [PROGRESS_GATHER] = PUT_GATHER,
                                                                [PROGRESS_FINISH] = PUT_FINISH};

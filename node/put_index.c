@@ -67,7 +67,7 @@ static void index_ready(struct put *p, const struct msg *m)
         err = t ? take_start(t->take, link) : ERR_NOMEM;
     if (!err) {
         p->taking = t;
-        put_phase(p, PUT_DIFF, ok->bytes);
+        put_phase(p, PUT_FETCH, ok->bytes);
         return;
     }
     if (t) {
@@ -81,7 +81,7 @@ static void index_ready(struct put *p, const struct msg *m)
 void put_ask_index(struct put *p)
 {
     struct msg *m = calloc(1, sizeof *m);
-    put_phase(p, PUT_DIFF, 0);
+    put_phase(p, PUT_INDEX, 0);
     if (m) {
         m->type = MSG_INDEX;
         m->index.handle = p->file.source;

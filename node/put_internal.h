@@ -17,7 +17,7 @@
 
 struct put;
 
-enum put_phase { PUT_CONNECTING, PUT_SURVEY, PUT_DIFF, PUT_SEND, PUT_GATHER, PUT_FINISH, PUT_PHASES };
+enum put_phase { PUT_CONNECTING, PUT_SURVEY, PUT_INDEX, PUT_FETCH, PUT_DIFF, PUT_SEND, PUT_GATHER, PUT_FINISH, PUT_PHASES };
 
 struct put_sums {
     uint64_t files, bytes; /* that stand there now, those that did before included */

@@ -68,7 +68,8 @@ void put_add_route(struct put *p, const struct link *link)
         snprintf(p->route + n, sizeof p->route - n, "%s%s", n ? ", " : "", route);
 }
 
-static const char *const phase_names[PUT_PHASES] = {"connecting", "survey", "diff", "send", "gather", "finish"};
+static const char *const phase_names[PUT_PHASES] = {"connecting", "survey", "index",  "fetch",
+                                                    "diff",       "send",   "gather", "finish"};
 
 static void tell_progress(void *arg)
 {

@@ -147,6 +147,10 @@ static void a_put_tells_what_goes_on(void **state)
 
     progress_sample(&p, at, moved);
     feed(&p, &at, &moved, 4, 692 * MIB);
+    v.phase = progress_phase("index");
+    assert_string_equal(progress_line(&p, &v, 80, out, sizeof out), "film.mkv  indexing it there  28%  692 MiB/s  ETA 0:02");
+    v.phase = progress_phase("fetch");
+    assert_string_equal(progress_line(&p, &v, 80, out, sizeof out), "film.mkv  fetching the index  28%  692 MiB/s  ETA 0:02");
     v.phase = progress_phase("diff");
     assert_string_equal(progress_line(&p, &v, 80, out, sizeof out), "film.mkv  comparing  28%  692 MiB/s  ETA 0:02");
     v.phase = progress_phase("send");
@@ -155,6 +159,8 @@ static void a_put_tells_what_goes_on(void **state)
     assert_string_equal(progress_line(&p, &v, 80, out, sizeof out), "film.mkv  building it there  28%  692 MiB/s  ETA 0:02");
     v.phase = progress_phase("finish");
     assert_string_equal(progress_line(&p, &v, 80, out, sizeof out), "film.mkv  1.42 GiB  100%, making it safe on disk");
+    v.bytes_total = 0;
+    assert_string_equal(progress_line(&p, &v, 80, out, sizeof out), "film.mkv  making it safe on disk");
 }
 
 /* All is sent, and still to be built or placed. */
