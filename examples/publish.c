@@ -10,8 +10,10 @@
 static void on_row(void *arg, const struct weft_row *row)
 {
     (void)arg;
-    if (strcmp(weft_row_kind(row), "file") == 0)
-        printf("%s: %s\n", weft_row_text(row, "target", ""), weft_row_text(row, "how", ""));
+    size_t n = 0;
+    const char *target = weft_row_bytes(row, "target", &n); /* bytes, as all paths: they need not be UTF-8 */
+    if (strcmp(weft_row_kind(row), "file") == 0 && target)
+        printf("%.*s: %s\n", (int)n, target, weft_row_text(row, "how", ""));
     if (strcmp(weft_row_kind(row), "done") == 0)
         printf("%lld bytes: sent %lld, reused %lld, on the wire both ways %lld\n", (long long)weft_row_int(row, "bytes", 0),
                (long long)weft_row_int(row, "bytes_sent", 0), (long long)weft_row_int(row, "bytes_reused", 0),
@@ -36,7 +38,7 @@ int main(int argc, char **argv)
         return 1;
     }
     struct weft_row *put = weft_row_new("put");
-    weft_row_set_bytes(put, "source", source, strlen(source)); /* bytes: a path need not be UTF-8 */
+    weft_row_set_bytes(put, "source", source, strlen(source));
     weft_row_set_text(put, "target", argv[2]);
     int code = weft_call(weft, put, on_row, NULL, &error);
     if (code)
