@@ -8,14 +8,15 @@
 
 int file_hash_init(struct file_hash *h)
 {
-    *h = (struct file_hash){.hasher = hasher_new()};
-    h->err = h->hasher ? 0 : ERR_NOMEM;
+    *h = (struct file_hash){.hasher = hasher_new(), .before = hasher_new()};
+    h->err = h->hasher && h->before ? 0 : ERR_NOMEM;
     return h->err;
 }
 
 void file_hash_free(struct file_hash *h)
 {
     hasher_free(h->hasher);
+    hasher_free(h->before);
     free(h->block);
     *h = (struct file_hash){0};
 }
@@ -84,12 +85,20 @@ void file_hash_join(struct file_hash *h, struct file_hash *next)
     hasher_restart(next->hasher);
 }
 
+void file_hash_fold(struct file_hash *h)
+{
+    if (h->count > 0)
+        hasher_feed(h->before, h->block, h->count * sizeof *h->block);
+    h->count = 0;
+}
+
 int file_hash_sum(struct file_hash *h, struct hash128 *hash)
 {
     if (h->in_block > 0)
         end_block(h);
+    file_hash_fold(h);
     if (h->err)
         return h->err;
-    *hash = hash128_of(h->count ? h->block : (const void *)"", h->count * sizeof *h->block);
+    *hash = hasher_sum(h->before);
     return 0;
 }

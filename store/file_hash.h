@@ -12,11 +12,12 @@
 
 #define FILE_HASH_BLOCK (4ull << 20)
 
-/* What has been hashed of a file, from a block's beginning on. 16 bytes of memory for each block. */
+/* What has been hashed of a file, from a block's beginning on. 16 bytes of memory for each block that is not folded yet. */
 struct file_hash {
     struct hasher *hasher; /* of the block in hand */
     uint64_t in_block;     /* bytes of it that are through, holes too */
-    struct hash128 *block;
+    struct hasher *before; /* of the hashes of blocks that are folded, */
+    struct hash128 *block; /* and of those behind them, each */
     size_t count, room;
     int err; /* ERR_NOMEM: told at the end */
 };
@@ -26,9 +27,11 @@ void file_hash_free(struct file_hash *h);
 /* The next n bytes; a hole of n bytes. */
 void file_hash_bytes(struct file_hash *h, const void *bytes, size_t n);
 void file_hash_hole(struct file_hash *h, uint64_t n);
-/* What `next` has hashed comes right behind what `h` has: h must be at the end of a block. Empties next. */
+/* What `next` has hashed, and not folded, comes right behind what `h` has: h must be at the end of a block. Empties next. */
 void file_hash_join(struct file_hash *h, struct file_hash *next);
-/* The hash of all of it. ERR_NOMEM. */
+/* Blocks that are whole need no memory of their own from now on; what is folded cannot be joined to another one. */
+void file_hash_fold(struct file_hash *h);
+/* The hash of all of it, at its end. ERR_NOMEM. */
 int file_hash_sum(struct file_hash *h, struct hash128 *hash);
 
 #endif

@@ -218,6 +218,7 @@ int gather_run(struct gather *g, const struct source *source, const struct regio
     rc = reserve(&b, fault);
     rc = rc ? rc : build_all(&b, fault);
     if (rc == 0) {
+        file_hash_fold(&g->hash); /* so that its memory is bounded by one part, and not by what holes cost nothing */
         g->end = regions->end;
         g->broken = false;
     }
