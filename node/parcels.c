@@ -1,7 +1,7 @@
 /* Parcels: what stands ready for one peer. See parcels.h.
  *
- * Invariants: (1) a parcel that was taken back is found by nobody; (2) it is freed when no fetch reads it, and its owner hears of
- * that first, if it wants to; (3) at most one fetch reads it. */
+ * Invariants: (1) a parcel that was taken back is found by nobody; (2) it is freed when no fetch reads it, and its owner hears
+ * of that first, if it wants to; (3) at most one fetch reads it. */
 #include "parcels.h"
 
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* Parcels: what stands ready here for one peer to fetch, under a name that nobody else is told, for as long as a request lasts.
  *
- * A put is the other side's fetch: whoever puts has the file or folder ready, says so in PUT, and is asked for it by FETCH, with
- * all that a fetch can do (resume, bridges, streams). Indexes, and literals of a gather, travel the same way. */
+ * A put is the other side's fetch: whoever puts has the file or folder ready, says so in PUT, and is asked for it by FETCH,
+ * with all that a fetch can do (resume, bridges, streams). Indexes, and literals of a gather, travel the same way. */
 #ifndef WEFT_NODE_PARCELS_H
 #define WEFT_NODE_PARCELS_H
 
@@ -32,7 +32,8 @@ struct parcel *parcel_make(struct core *core, struct peer *peer, const char *roo
 void parcel_end(struct parcel *parcel, void (*free_after)(void *owner));
 /* The parcel of this name to this peer, or NULL. */
 struct parcel *parcel_find(struct core *core, const struct peer *peer, const struct tag *name);
-/* A fetch of it begins (one at a time: send is NULL before), and has ended: then it is told, and freed when it was taken back. */
+/* A fetch of it begins (one at a time: send is NULL before), and has ended: then its owner is told, and it is freed when it was
+ * taken back. */
 void parcel_fetch_begun(struct parcel *parcel, struct send *send);
 void parcel_fetch_ended(struct parcel *parcel);
 void parcels_free(struct core *core);

@@ -1,5 +1,5 @@
-/* Views end to end (claim GATHER-7): of a new file only its literals cross the wire, as a file of their own, of one state of the
- * file or not at all. */
+/* Views end to end (claim GATHER-7): of a new file only its literals cross the wire, as a file of their own, of one state of
+ * the file or not at all. */
 #include "bulk_list.h"
 #include "bulk_pair.h"
 #include "source_view.h"
