@@ -1,7 +1,7 @@
 /* A part of a gather: checked and given room before its first byte, then built by several threads. See gather.h.
  *
- * What is built is cut where blocks of its hash (file_hash.h) end, and each thread hashes its own part: so a large file takes as
- * long as a core needs for a part of it, and its hash is that of one thread. */
+ * What is built is cut where blocks of its hash (file_hash.h) end, and each thread hashes its own part: so a large file takes
+ * as long as a core needs for a part of it, and its hash is that of one thread. */
 #include "gather_internal.h"
 #include "io.h"
 

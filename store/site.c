@@ -1,7 +1,7 @@
 /* Places: where a peer's file is to stand. See gather.h.
  *
  * A place is looked at and never opened itself, so that a FIFO or a device in it does nothing; its folder is reached once,
- * beneath the share's root, and from then on by its descriptor alone. Whoever moves that folder away moves the place with it. */
+ * beneath the share's root, and from then on by its descriptor alone. Whoever moves that folder moves the place with it. */
 #include "gather.h"
 #include "io.h"
 #include "tree.h"

@@ -318,6 +318,21 @@ static void p39_a_base_with_another_byte_is_found_out(void **state)
     assert_int_equal(gathering_commit(w), ERR_VERIFY);
 }
 
+static void p39_literals_with_another_byte_are_found_out(void **state)
+{
+    struct gathering *w = *state;
+    gathering_open(w);
+    gathering_literals(w, 1000);
+    gathering_add(w, REGION_LITERAL, 0, 1000);
+    w->literals[999] ^= 0x80;
+    scratch_write(&w->scratch, GATHERING_FOLDER "/" GATHER_LITERALS, w->literals, 1000);
+    assert_int_equal(gathering_run(w), 0);
+    assert_int_equal(gathering_commit(w), ERR_VERIFY);
+    gathering_close(w, false);
+    gathering_assert_old(w);
+    gathering_assert_alone(w);
+}
+
 static void p30_setuid_is_dropped(void **state)
 {
     struct gathering *w = *state;
@@ -572,6 +587,7 @@ int main(void)
         TEST(p41_copies_need_a_source_and_literals_their_bytes),
         TEST(p39_another_hash_or_size_installs_nothing),
         TEST(p39_a_base_with_another_byte_is_found_out),
+        TEST(p39_literals_with_another_byte_are_found_out),
         TEST(p30_setuid_is_dropped),
         TEST(p36_a_time_that_is_none_is_refused),
         TEST(literals_must_be_there_whole),

@@ -1,5 +1,5 @@
-/* Gathers under a system that fails, cuts short, is killed, or changes files at the worst moment: d/f is the old file or the new
- * one, and whoever changed it meanwhile keeps the change. */
+/* Gathers under a system that fails, cuts short, is killed, or changes files at the worst moment: d/f is the old file or the
+ * new one, and whoever changed it meanwhile keeps the change. */
 #include "gathering.h"
 
 #include <errno.h>
