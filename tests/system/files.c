@@ -49,7 +49,7 @@ void file_make(const char *path, uint64_t size, uint64_t seed)
     free(bytes);
 }
 
-void file_write(const char *path, const void *bytes, size_t n)
+void file_save(const char *path, const void *bytes, size_t n)
 {
     FILE *out = fopen(path, "w");
 
@@ -105,9 +105,9 @@ static void odd_ones(const char *path)
     char place[PATH_ROOM], name[256] = {0};
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        file_write(joined(place, path, names[i]), names[i], strlen(names[i]));
+        file_save(joined(place, path, names[i]), names[i], strlen(names[i]));
     memset(name, 'n', 255);
-    file_write(joined(place, path, name), "", 0);
+    file_save(joined(place, path, name), "", 0);
     assert_int_equal(chmod(place, 0400), 0);
     folder_make(joined(place, path, "empty"));
     assert_int_equal(chmod(place, 0711), 0);

@@ -8,7 +8,7 @@
 
 /* A file of pseudo-random bytes, the same for the same seed. */
 void file_make(const char *path, uint64_t size, uint64_t seed);
-void file_write(const char *path, const void *bytes, size_t n);
+void file_save(const char *path, const void *bytes, size_t n);
 /* The whole file as a string; empty when there is none. The caller frees. */
 char *file_text(const char *path);
 uint64_t file_size(const char *path); /* UINT64_MAX when there is none */

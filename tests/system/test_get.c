@@ -230,7 +230,7 @@ static void get_overwrites_only_when_told(void **state)
     begin(rig);
     file_make(rig_path(rig, "note"), 1000, 1);
     bob_shares(rig, rig_path(rig, "note"));
-    file_write(rig_path(rig, "inbox/note"), "mine", 4);
+    file_save(rig_path(rig, "inbox/note"), "mine", 4);
 
     weft(rig, "anna", "get", "bob:note", rig_path(rig, "inbox"), NULL);
     assert_true(process_wait(rig_last(rig)) != 0);
@@ -362,7 +362,7 @@ static void p20_no_space_says_so_and_loses_nothing(void **state)
     tree_make(rig_path(rig, "tree"), 60);
     bob_shares(rig, rig_path(rig, "big"));
     bob_shares(rig, rig_path(rig, "tree"));
-    file_write(rig_path(rig, "disk/kept"), "kept", 4);
+    file_save(rig_path(rig, "disk/kept"), "kept", 4);
     weft(rig, "anna", "get", "bob:big", rig_path(rig, "disk"), NULL);
     assert_status(rig_last(rig), 8);
     assert_false(file_there(rig_path(rig, "disk/big")));
@@ -395,7 +395,7 @@ static void p33_a_file_that_changes_is_never_a_mix(void **state)
 
     begin(rig);
     char *bytes = calloc(1, VERSION_BYTES);
-    file_write(rig_path(rig, "changing"), bytes, VERSION_BYTES);
+    file_save(rig_path(rig, "changing"), bytes, VERSION_BYTES);
     bob_shares(rig, rig_path(rig, "changing"));
     const char *path = rig_path(rig, "changing");
     pid_t writer = fork();

@@ -128,7 +128,7 @@ static void spoil_state(struct rig *rig, const void *bytes, size_t n)
 {
     stop(node_start(rig, "bob"), SIGTERM, 0);
     assert_true(file_there(rig_path(rig, "bob/state.db")));
-    file_write(rig_path(rig, "bob/state.db"), bytes, n);
+    file_save(rig_path(rig, "bob/state.db"), bytes, n);
 }
 
 static void a_damaged_database_is_said_and_kept(void **state)
@@ -157,7 +157,7 @@ static void a_home_that_cannot_be_written_is_said(void **state)
 {
     struct rig *rig = *state;
 
-    file_write(rig_path(rig, "bob"), "a file", 6);
+    file_save(rig_path(rig, "bob"), "a file", 6);
     assert_true(failing_start(rig, "bob") != 0);
     assert_says(rig_last(rig), "bob");
 }

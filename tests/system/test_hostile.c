@@ -122,7 +122,7 @@ static void s32_names_of_others_are_escaped(void **state)
     struct rig *rig = *state;
 
     folder_make(rig_path(rig, "odd"));
-    file_write(rig_path(rig, "odd/red\x1b[31m\rname\x9b"), "", 0);
+    file_save(rig_path(rig, "odd/red\x1b[31m\rname\x9b"), "", 0);
     assert_int_equal(weft(rig, "bob", "share", rig_path(rig, "odd"), "--public", NULL), 0);
     weft(rig, "anna", "ls", "-l", "bob:odd", "--color", "never", NULL);
     assert_status(rig_last(rig), 0);
@@ -144,7 +144,7 @@ static void p26_paths_that_leave_the_share_are_refused(void **state)
     static const char *const paths[] = {"bob:odd/..", "bob:odd/../secret", "bob:odd/link/secret", "bob:../secret"};
 
     folder_make(rig_path(rig, "odd"));
-    file_write(rig_path(rig, "secret"), "secret", 6);
+    file_save(rig_path(rig, "secret"), "secret", 6);
     assert_int_equal(symlink("..", rig_path(rig, "odd/link")), 0);
     assert_int_equal(weft(rig, "bob", "share", rig_path(rig, "odd"), "--public", NULL), 0);
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {

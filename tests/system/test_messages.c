@@ -44,7 +44,7 @@ static void lines_make(const char *path, unsigned count)
         snprintf(line, sizeof line, "%08u\n", i);
         memcpy(text + (size_t)i * LINE, line, LINE);
     }
-    file_write(path, text, (size_t)count * LINE);
+    file_save(path, text, (size_t)count * LINE);
     free(text);
 }
 

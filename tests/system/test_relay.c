@@ -183,7 +183,7 @@ static void p42_neither_names_nor_content_cross_the_relay_in_clear(void **state)
     assert_true(s.fd >= 0);
     assert_int_equal(pthread_create(&s.thread, NULL, sniff, &s), 0);
     folder_make(rig_path(rig, "letters"));
-    file_write(rig_path(rig, "letters/a"), words, strlen(words));
+    file_save(rig_path(rig, "letters/a"), words, strlen(words));
     share_via(rig, rig_path(rig, "letters"), "letters");
     anna_sees(rig, "bob:letters", "a");
     weft(rig, "anna", "get", "bob:letters/a", rig_path(rig, "copy"), NULL);

@@ -155,7 +155,7 @@ static void relay_2_what_a_command_says(void **state)
     assert_wrote(fetch(rig, "bob:words", 0), "a|b c|$HOME|;|");
     share(rig, "cmd:head -c 20000000 /dev/zero", "much");
     assert_int_equal(file_size(fetch(rig, "bob:much", 0)->out), 20000000);
-    file_write(rig_path(rig, "input"), "ls /\n", 5);
+    file_save(rig_path(rig, "input"), "ls /\n", 5);
     share(rig, "cmd:cat", "cat");
     rig->input = rig_path(rig, "input"); /* nothing of it reaches the command */
     assert_wrote(fetch(rig, "bob:cat", 0), "");

@@ -121,7 +121,7 @@ static void pipe_6_one_caller_after_the_other(void **state)
     friends(rig, &bob, &anna);
     struct process *listener = weft_start(rig, "bob", "pipe", "listen", "--keep", "chat", NULL);
     wait_for_output(listener, "is bound");
-    file_write(rig_path(rig, "text"), "line\n", 5);
+    file_save(rig_path(rig, "text"), "line\n", 5);
     for (int i = 0; i < 3; i++) {
         rig->input = rig_path(rig, "text");
         weft(rig, "anna", "pipe", "connect", "bob:chat", NULL);
