@@ -2,8 +2,8 @@
  *
  *   diff_speed [MiB [FOLDER]]      512 and /tmp unless said otherwise
  *
- * Both files lie there, without names, and are read when they are in the page cache. One line a case: speed in GB of the new file a second with the old bytes at
- * hand, and with the old index only; and of both how many regions came of it and how many literal bytes. */
+ * Both files lie there, without names, and are read when they are in the page cache. One line a case: GB of the new file
+ * a second with the old bytes at hand, and with the old index only; of both how many regions came of it, and literal bytes. */
 #include "diff.h"
 #include "io.h"
 
