@@ -165,12 +165,13 @@ static void work_all(struct worker *w, unsigned n)
 }
 
 /* Of failures, one that has a reason of its own is the one that counts. */
-static int build_by(struct build *b, struct worker *w, unsigned n)
+static int build_by(const struct build *b, struct worker *w, unsigned n)
 {
     atomic_bool failed = false;
     const struct worker *worst = &w[0];
-    b->failed = &failed;
-    share_out(b, w, n);
+    struct build all = *b;
+    all.failed = &failed;
+    share_out(&all, w, n);
     work_all(w, n);
     for (unsigned i = 1; i < n; i++) {
         if (w[i].rc && (worst->rc == 0 || worst->rc == ERR_CANCELLED)) {
@@ -187,7 +188,7 @@ static int build_by(struct build *b, struct worker *w, unsigned n)
     return worst->rc;
 }
 
-static int build_all(struct build *b, struct fault *fault)
+static int build_all(const struct build *b, struct fault *fault)
 {
     struct worker w[THREADS_MAX] = {0};
     const char *leaf = b->g->site->leaf;
