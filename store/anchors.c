@@ -260,26 +260,36 @@ static bool ends_by_itself(const struct anchors *a, const struct segment *s)
     return !s->hole && s->number + 1 < a->count && a->length[s->number + 1] != 0;
 }
 
-/* Feeds bytes of the old segment s, from `from` in the old file on: to its end, or all n. Returns how many, or 0 and *rc. */
-static size_t feed_step(struct anchors *a, const struct segment *s, uint64_t from, const uint8_t *bytes, size_t n, int *rc)
+#define NOWHERE UINT64_MAX
+
+/* The segment of `old` that has this offset: often the one of the bytes before. */
+static struct segment known_at(const struct anchors *a, const struct anchors *old, uint64_t offset)
 {
+    const struct segment *s = &a->known_segment;
+    return a->known == old && offset >= s->offset && offset - s->offset < s->length ? *s : anchors_at(old, offset);
+}
+
+/* Feeds bytes of a->known_segment, from `from` in the old file on: to its end, or all n. *step: how many. */
+static int feed_step(struct anchors *a, uint64_t from, const uint8_t *bytes, size_t n, size_t *step)
+{
+    const struct segment *s = &a->known_segment;
     const struct anchors *old = a->known;
-    bool known = a->carried > 0 && a->known_next == from && a->known_segment.number == s->number;
+    bool goes_on = a->carried > 0 && a->known_next == from;
     uint64_t left = s->offset + s->length - from;
-    size_t step = left < n ? (size_t)left : n;
-    if (!known && (a->carried > 0 || from != s->offset || !ends_by_itself(old, s))) {
-        *rc = feed(a, bytes, step);
+    int rc = 0;
+    *step = left < n ? (size_t)left : n;
+    a->known_next = NOWHERE;
+    if (!goes_on && (a->carried > 0 || from != s->offset || !ends_by_itself(old, s))) {
+        rc = feed(a, bytes, *step);
         a->known = old;
-        a->known_next = UINT64_MAX;
-    } else if (step < left) {
-        carry_on(a, bytes, step, false);
-        a->known_segment = *s;
-        a->known_next = from + step;
+    } else if (*step < left) {
+        carry_on(a, bytes, *step, false);
+        a->known_next = from + *step;
     } else {
-        *rc = anchors_push(a, (uint16_t)s->length, s->hash);
+        rc = anchors_push(a, (uint16_t)s->length, s->hash);
         a->carried = 0;
     }
-    return step;
+    return rc;
 }
 
 int anchors_feed_known(struct anchors *a, const struct anchors *old, uint64_t from, const void *bytes, size_t n)
@@ -287,21 +297,20 @@ int anchors_feed_known(struct anchors *a, const struct anchors *old, uint64_t fr
     const uint8_t *at = bytes;
     assert(a->seed == old->seed);
     int rc = count_in(a, n);
-    if (a->known != old) {
+    bool within = n > 0 && from < old->ended;
+    if (within) {
+        struct segment s = known_at(a, old, from);
+        a->known_next = a->known == old ? a->known_next : NOWHERE;
         a->known = old;
-        a->known_next = UINT64_MAX;
-    }
-    struct segment s = {0};
-    bool within = from < old->ended;
-    if (within && n > 0) {
-        s = anchors_at(old, from);
+        a->known_segment = s;
     }
     while (rc == 0 && n > 0 && within) {
-        size_t step = feed_step(a, &s, from, at, n, &rc);
+        size_t step;
+        rc = feed_step(a, from, at, n, &step);
         at += step;
         from += step;
         n -= step;
-        within = from < s.offset + s.length || anchors_next(old, &s);
+        within = from < a->known_segment.offset + a->known_segment.length || anchors_next(old, &a->known_segment);
     }
     return rc || n == 0 ? rc : feed(a, at, n);
 }

@@ -69,7 +69,7 @@ int finder_new(const struct anchors *a, struct finder **f); /* ERR_NOMEM */
 void finder_free(struct finder *f);
 /* Segments with this hash and length: up to `max` of their numbers, the one that stands nearest to `near` first. Of equal ones in
  * a row only the first is known, and of more than FINDER_STEPS equal ones only as many. */
-#define FINDER_STEPS 32
+#define FINDER_STEPS 16
 size_t finder_find(const struct finder *f, const struct segment *like, uint64_t near, uint64_t *number, size_t max);
 
 /* ---- in a file (store/FORMAT.md). Written with a checksum; read, it is checked whole: lengths, sums, checksum. From the

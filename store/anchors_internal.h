@@ -9,7 +9,7 @@
 
 #define SEGMENT_BYTES 10 /* in a file: length and value */
 #define SEGMENTS_MAX (INDEX_BYTES_MAX / SEGMENT_BYTES - 16)
-#define MARK_EVERY 64 /* segments: from the nearest mark on, offsets are summed up */
+#define MARK_EVERY 16 /* segments: from the nearest mark on, offsets are summed up */
 
 struct anchors {
     uint64_t seed;
@@ -18,10 +18,11 @@ struct anchors {
     uint64_t count, room;
     uint64_t *value;
     uint16_t *length;
-    uint64_t *mark; /* offset of every 64th */
+    uint64_t *mark; /* offset of every MARK_EVERYth */
     /* The beginning of the segment at hand, when it was not all of a portion; in its first `scanned` bytes it does not end. */
     size_t carried, scanned;
-    /* It is known to be this one of another index, as far as it is carried, and goes on there at `known_next`. */
+    /* The other index that bytes are known of, and its segment that they were in last. If they go on at `known_next`, what is
+     * carried is this segment's beginning. */
     const struct anchors *known;
     struct segment known_segment;
     uint64_t known_next;
