@@ -40,7 +40,8 @@ int home_write(struct home *home, const char *file, const char *text, struct fau
  * is remembered. */
 int home_name(struct home *home, const char *wanted, char name[NAME_MAX_BYTES + 1], struct fault *fault);
 
-/* A folder in it, for this node alone: made when it is missing. Gives its path. ERR_REFUSED when it is a link, or something else. */
+/* A folder in it, for this node alone: made when it is missing. Gives its path. ERR_REFUSED when it is a link, or something
+ * else. */
 int home_folder(const struct home *home, const char *name, char *path, size_t cap, struct fault *fault);
 /* "home/file"; ERR_LIMIT when it does not fit. */
 int home_file(const struct home *home, const char *file, char *path, size_t cap);

@@ -93,10 +93,10 @@ struct remember_job { /* clones and indexes a file, if it is still in the state 
     const char *dir;
     char path[PATH_BYTES_MAX + 1];
     uint64_t seed;
-    uint64_t bytes_max; /* larger files are not cloned */
-    bool quiet;         /* nobody waits: it is done by a thread that yields to all others (job_is_quiet) */
-    bool cloned;        /* in: that was done before, row.bytes says whether it could be. Only the rest is done now */
-    bool clone_only;    /* the rest is not done now */
+    uint64_t bytes_max;  /* larger files are not cloned */
+    bool quiet;          /* nobody waits: it is done by a thread that yields to all others (job_is_quiet) */
+    bool cloned;         /* in: that was done before, row.bytes says whether it could be. Only the rest is done now */
+    bool clone_only;     /* the rest is not done now */
     struct base_row row; /* key, number, state in; bytes, cost, sketch out. After a failure no file of that number is left */
     atomic_bool stop;
 };
@@ -137,9 +137,9 @@ struct diff_job { /* compares a file of our own user with a base */
     atomic_bool stop;
     /* out. ERR_DAMAGED: the base, or the peer's index, is of no use. ERR_CHANGED: the file does not stay as it is for long
      * enough. After a failure no file of that number is left */
-    struct file_state state; /* of the file, as it was read; token (tree_token) of `read_from` */
-    struct diff diff;        /* diff_free */
-    bool bytes;              /* NUMBER.bytes was made */
+    struct file_state state;            /* of the file, as it was read; token (tree_token) of `read_from` */
+    struct diff diff;                   /* diff_free */
+    bool bytes;                         /* NUMBER.bytes was made */
     char read_from[PATH_BYTES_MAX + 1]; /* where literals are: the file; or its clone, since it changes all the time */
     uint64_t cost;
     size_t sketch_count;
@@ -152,7 +152,7 @@ struct open_job {
     struct job job;
     char root[PATH_BYTES_MAX + 1], path[PATH_BYTES_MAX + 1]; /* as struct list_job's */
     bool write;
-    struct site site;   /* out, when write: site_close */
+    struct site site;     /* out, when write: site_close */
     struct source source; /* out, when not: source_close */
 };
 

@@ -37,6 +37,7 @@ static void done(struct job *job)
 {
     struct remember *r = job->owner;
     r->core->jobs--;
+    r->putting -= job->kind == JOB_BASE_PUT;
     r->sums = ((struct base_job *)job)->sums;
     if (job->fault.code)
         log_write(r->core->log, LOG_INFO, "remember", "%s", job->fault.text);
@@ -55,8 +56,10 @@ static void begin(struct remember *r, struct base_job *j, void (*back)(struct jo
 void remember_put(struct remember *r, const struct base_row *row)
 {
     struct base_job *j = remember_job(r, JOB_BASE_PUT, NULL);
-    if (j)
+    if (j) {
         j->row = *row;
+        r->putting++;
+    }
     begin(r, j, done);
 }
 
@@ -265,7 +268,7 @@ void remember_describe(const struct core *core, struct row *status)
     row_int(status, "base_count", r ? (int64_t)r->sums.count : 0);
     row_int(status, "base_bytes", r ? (int64_t)r->sums.cost : 0);
     row_int(status, "base_limit", (int64_t)core->config.base_limit);
-    row_int(status, "base_waiting", r ? (int64_t)r->count : 0);
+    row_int(status, "base_waiting", r ? (int64_t)(r->count + r->putting) : 0);
 }
 
 /* ---- the verb forget */

@@ -18,8 +18,8 @@ void remember_row(struct core *core, const struct base_row *row);
 /* Files of that number are not needed after all. */
 void remember_not(struct core *core, uint64_t number);
 
-/* The base of a remote file; for NULL there is none. Comes later, from the loop, after what is in line for that key. With a sketch: of
- * another file of the peer's that is like it. `seed` is of all indexes of this home. */
+/* The base of a remote file; for NULL there is none. Comes later, from the loop, after what is in line for that key. With a
+ * sketch: of another file of the peer's that is like it. `seed` is of all indexes of this home. */
 typedef void base_found(void *arg, const struct base_row *row, uint64_t seed);
 int remember_find(struct core *core, const struct base_key *key, base_found *found, void *arg); /* ERR_NOMEM */
 int remember_similar(struct core *core, const struct base_key *key, const uint64_t *sketch, size_t count, base_found *found,

@@ -28,6 +28,7 @@ struct remember {
     bool hurried;         /* somebody waits for what could not begin yet */
     uint64_t seed;
     struct bases_sums sums;
+    size_t putting; /* rows on their way */
     /* remember_line.c's */
     struct lined *first, *last; /* oldest first */
     struct lined *bucket[LINE_BUCKETS];

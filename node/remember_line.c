@@ -1,12 +1,12 @@
 /* The line of files whose bases are still to be made. See remember.h.
  *
- * Each goes through three jobs: is it known already, just so? (which it mostly is when the same folder is fetched again); a clone,
- * so that what the person does to the file from then on does no harm; and the index, which takes long. Clones go first, for
- * as many as LOOK_AHEAD, since they may be copies. All that is one job at a time, by a worker that yields to everyone; only
+ * Each goes through three jobs: is it known already, just so? (which it mostly is when the same folder is fetched again); a
+ * clone, so that what the person does to the file from then on does no harm; and the index, which takes long. Clones go first,
+ * for as many as LOOK_AHEAD, since they may be copies. All that is one job at a time, by a worker that yields to everyone; only
  * what somebody waits for is made at once, beside it.
  *
- * A file is in the list and its bucket until it is made, has failed, or is forgotten; one that is forgotten while a job of its is
- * out goes to the list `left` until that is back. */
+ * A file is in the list and its bucket until it is made, has failed, or is forgotten; one that is forgotten while a job of its
+ * is out goes to the list `left` until that is back. */
 #include "remember_internal.h"
 
 #include <stdlib.h>
@@ -343,10 +343,16 @@ static void make_room(struct remember *r)
     }
 }
 
+/* Could its index be kept at all? That has a byte for each segment at the very least. */
+static bool is_worth_it(const struct core *core, const struct file_state *state)
+{
+    return state->size >= BASE_MIN_BYTES && state->size / SEGMENT_MAX <= core->config.base_limit;
+}
+
 void remember_file(struct core *core, const struct base_key *key, const char *path, const struct file_state *state)
 {
     struct remember *r = core->config.bases ? remember_of(core) : NULL;
-    if (!r || core->config.base_limit == 0 || r->stopping || state->size < BASE_MIN_BYTES || strlen(path) > PATH_BYTES_MAX)
+    if (!r || r->stopping || !is_worth_it(core, state) || strlen(path) > PATH_BYTES_MAX)
         return;
     struct lined *older = line_find(r, key);
     if (older && same_state(&older->state, state) && strcmp(older->path, path) == 0)

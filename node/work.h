@@ -12,8 +12,8 @@ bool job_is_quiet(const struct job *job);
 void job_store(struct db *db, struct job *job);
 void job_work(struct job *job);
 
-/* Their parts: on the store actor what is remembered (job_base.c), and on a worker what makes it (job_remember.c: REMEMBER; job_put.c:
- * SURVEY, DIFF) and what builds files for peers (job_gather.c: OPEN, INDEX, GATHER, COMMIT, CLOSE). */
+/* Their parts: on the store actor what is remembered (job_base.c), and on a worker what makes it (job_remember.c: REMEMBER;
+ * job_put.c: SURVEY, DIFF) and what builds files for peers (job_gather.c: OPEN, INDEX, GATHER, COMMIT, CLOSE). */
 void job_base(struct db *db, struct job *job);
 void job_remember(struct job *job);
 void job_put(struct job *job);

@@ -1,7 +1,8 @@
 /* Bases: their rows. See bases.h.
  *
- * A find counts as a use, so that even it changes a row; and thousands of files may be remembered or looked for in one go. So these
- * changes, and only these, are not waited for to be durable: in WAL mode a power cut takes the last of them back, in order.
+ * A find counts as a use, so that even it changes a row; and thousands of files may be remembered or looked for in one go. So
+ * these changes, and only these, are not waited for to be durable: in WAL mode a power cut takes the last of them back, in
+ * order.
  *
  * Hashes of sketches are kept mixed with the peer's id: those of different peers do not meet. */
 #include "bases.h"

@@ -1,11 +1,11 @@
 /* Bases: what a node remembers of files of its peers, as it last saw them (claim GATHER-1).
  *
- * One row in the database for each remote file, PEER:SHARE/PATH: the token of the state that was seen, and the number of what is
- * kept of it in the folder `bases` of the home: an index (NUMBER.index), and where the file system could clone, the old bytes
- * (NUMBER.bytes, whose blocks are shared with the file that they were cloned from, for as long as that is not changed).
+ * One row in the database for each remote file, PEER:SHARE/PATH: the token of the state that was seen, and the number of what
+ * is kept of it in the folder `bases` of the home: an index (NUMBER.index), and where the file system could clone, the old
+ * bytes (NUMBER.bytes, whose blocks are shared with the file that they were cloned from, for as long as that is not changed).
  *
- *  1. Files come first, rows second. A row whose files are not there, or damaged, is dropped when it is asked for; files without
- *     a row are swept away at start.
+ *  1. Files come first, rows second. A row whose files are not there, or damaged, is dropped when it is asked for; files
+ *     without a row are swept away at start.
  *  2. The least recently used go when there are too many, or their bytes are too many: by a counter of uses, not by a clock.
  *  3. It is a cache, and none of it is waited for to be durable: what a power cut leaves is checked when it is read (the
  *     index by its checksum, copied bytes by the index, cloned bytes by their size, since a file system makes them grow
@@ -66,11 +66,11 @@ int bases_sums(struct db *db, struct bases_sums *sums, struct fault *fault);
 
 /* Is there something as the row says? row->bytes is cleared when there is only the index. Nothing is read. */
 bool base_files_there(const char *dir, struct base_row *row);
-/* Opens and checks; *bytes is -1 when there are none. ERR_NOT_FOUND, ERR_DAMAGED: then the files are removed, so that the row is
- * found to be none the next time. */
+/* Opens and checks; *bytes is -1 when there are none. ERR_NOT_FOUND, ERR_DAMAGED: then the files are removed, so that the row
+ * is found to be none the next time. */
 int base_files_open(const char *dir, const struct base_row *row, struct anchors **index, int *bytes, struct fault *fault);
-/* Clones an open file as NUMBER.bytes (its mtime too), and gives a descriptor for reading it. Where the file system cannot clone but
- * the file is at most BASE_COPY_BYTES, it is copied. ERR_UNSUPPORTED: neither. */
+/* Clones an open file as NUMBER.bytes (its mtime too), and gives a descriptor for reading it. Where the file system cannot
+ * clone but the file is at most BASE_COPY_BYTES, it is copied. ERR_UNSUPPORTED: neither. */
 #define BASE_COPY_BYTES (1u << 20)
 int base_files_clone(const char *dir, uint64_t number, int fd, int *bytes, struct fault *fault);
 /* *cost: bytes of the file that was made. */

@@ -1,5 +1,5 @@
-/* Files of bases, and the job that makes them: cloned where the file system can, copied when they are small, told apart from what
- * is left of a kill or a power cut, and made of the state in question or not at all. */
+/* Files of bases, and the job that makes them: cloned where the file system can, copied when they are small, told apart from
+ * what is left of a kill or a power cut, and made of the state in question or not at all. */
 #include "reflinks.h"
 #include "work.h"
 
