@@ -96,7 +96,7 @@ static int write_index(struct index_job *job, const struct anchors *a)
     int dir, err, fd = create(job, &dir, fault);
     if (fd < 0) {
         io_close(dir);
-        return fault->code;
+        return (int)fault->code;
     }
     err = anchors_write(a, fd, fault);
     if (err == 0 && fstat(fd, &st))
