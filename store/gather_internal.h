@@ -7,18 +7,18 @@
 #include "gather.h"
 #include "stage_internal.h"
 
-#define GATHER_BUFFER_BYTES (256u << 10) /* read, hashed and written at once: half of a usual second-level cache */
+#define GATHER_BUFFER_BYTES (128u << 10) /* read, hashed and written at once: it stays in the second-level cache */
 
 struct gather {
     const struct site *site; /* borrowed */
     struct stage_folder folder;
-    int fd;                 /* the new file */
-    struct source literals; /* fd -1: none are there */
-    uint64_t end;           /* of what is built */
-    uint64_t block;         /* what cloning is aligned to; 0: there is none */
-    struct file_hash hash;  /* of that */
-    bool broken;            /* a step failed, and what is in the file is anything */
-    atomic_bool precious;   /* something of the user's is in the folder */
+    int fd;                                             /* the new file */
+    struct source literals;                             /* fd -1: none are there */
+    uint64_t end;                                       /* of what is built */
+    uint64_t block;                                     /* what cloning is aligned to; 0: there is none */
+    struct file_hash hash;                              /* of that */
+    bool broken;                                        /* a step failed, and what is in the file is anything */
+    atomic_bool precious;                               /* something of the user's is in the folder */
     char name[sizeof STAGE_PREFIX + 2 + STAGE_KEY_MAX]; /* the folder's */
 };
 
