@@ -133,20 +133,31 @@ static void share_folder(struct puts *t, const char *name, const char *via)
     ask_node(t, HUGO, row);
 }
 
-static void add_source(struct puts *t, struct row *row, const char *name)
+static void add_source(struct puts *t, struct row *row, size_t node, const char *name)
 {
-    struct disk_path path = path_at(t, ANNA, name);
+    struct disk_path path = path_at(t, node, name);
     row_data(row, "source", path.s, strlen(path.s));
 }
 
 struct row *put_row(struct puts *t, const char *source, const char *other, const char *target)
 {
     struct row *row = row_new("put");
-    add_source(t, row, source);
+    add_source(t, row, ANNA, source);
     if (other)
-        add_source(t, row, other);
+        add_source(t, row, ANNA, other);
     row_text(row, "target", target);
     return row;
+}
+
+const char *put_of(struct puts *t, size_t node, const char *source, const char *target)
+{
+    struct row *row = row_new("put");
+    add_source(t, row, node, source);
+    row_text(row, "target", target);
+    t->answer = world_call(t->w, node, row);
+    const char *text = t->answer->count ? row_get_text(t->answer->row[t->answer->count - 1], "text", "") : "";
+    snprintf(t->text, sizeof t->text, "%s", text);
+    return t->answer->code;
 }
 
 void assert_done(struct puts *t, struct row *row)
@@ -265,7 +276,7 @@ static void trust(struct puts *t, size_t a, size_t b)
     ask_node(t, a, row);
 }
 
-static struct puts *world_of_puts(size_t nodes)
+static struct puts *world_of_puts(size_t nodes, bool relayed)
 {
     static const char *const names[] = {"anna", "hugo", "sara"};
     struct puts *t = calloc(1, sizeof *t);
@@ -274,31 +285,37 @@ static struct puts *world_of_puts(size_t nodes)
     for (size_t i = ANNA; i < nodes; i++) {
         world_add(t->w, names[i]);
         world_disk(t->w, i);
-        world_roles(t->w, i, i == SARA ? ROLE_RELAY : 0);
-        world_firewall(t->w, i, nodes > SARA && i != SARA);
+        world_roles(t->w, i, relayed && i == SARA ? ROLE_RELAY : 0);
+        world_firewall(t->w, i, relayed && i != SARA);
         world_start(t->w, i);
     }
-    world_cut(t->w, ANNA, HUGO, nodes > SARA);
+    world_cut(t->w, ANNA, HUGO, relayed);
     run_for(t, 2 * SECOND);
     for (size_t a = ANNA; a < nodes; a++)
         for (size_t b = ANNA; b < nodes; b++)
             if (a != b)
                 trust(t, a, b);
     make_folder(t, HUGO, "docs");
-    share_folder(t, "docs", nodes > SARA ? "sara" : NULL);
+    share_folder(t, "docs", relayed ? "sara" : NULL);
     run_for(t, 2 * SECOND);
     return t;
 }
 
 int puts_setup(void **state)
 {
-    *state = world_of_puts(SARA);
+    *state = world_of_puts(SARA, false);
+    return 0;
+}
+
+int puts_three_setup(void **state)
+{
+    *state = world_of_puts(SARA + 1, false);
     return 0;
 }
 
 int puts_relay_setup(void **state)
 {
-    *state = world_of_puts(SARA + 1);
+    *state = world_of_puts(SARA + 1, true);
     return 0;
 }
 

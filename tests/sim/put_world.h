@@ -22,6 +22,8 @@ struct puts {
 };
 
 int puts_setup(void **state);
+/* Sara, who has a disk too and is trusted, is there besides. */
+int puts_three_setup(void **state);
 /* They can reach each other only through the relay sara. */
 int puts_relay_setup(void **state);
 int puts_teardown(void **state);
@@ -48,6 +50,8 @@ void assert_differ(struct puts *t, const char *here, const char *there);
 struct row *share_row(struct puts *t, const char *name);
 /* One or two sources on her disk. */
 struct row *put_row(struct puts *t, const char *source, const char *other, const char *target);
+/* The put of any node; NULL, or the code of its error, whose text is in t->text. */
+const char *put_of(struct puts *t, size_t node, const char *source, const char *target);
 void assert_done(struct puts *t, struct row *row); /* takes */
 void assert_refused(struct puts *t, struct row *row, const char *code, const char *text);
 void put(struct puts *t, const char *source, const char *target);

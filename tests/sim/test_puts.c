@@ -1,7 +1,7 @@
 /* Puts between nodes with disks in the simulated world: what changed is gathered, the rest is sent, whatever happens to links
  * and files meanwhile; and what the person is told. */
 #include "core_internal.h"
-#include "put_internal.h"
+#include "openings.h"
 #include "put_world.h"
 
 #include <setjmp.h>
@@ -396,6 +396,55 @@ static void a_peer_that_stays_away_is_told_and_what_came_resumes(void **state)
     assert_true(t->sent < 3 * SIZE);
 }
 
+static void start_large(struct puts *t)
+{
+    make_file(t, ANNA, "a.bin", 4 * SIZE, 45);
+    world_rate(t->w, SIZE);
+    start_put(t, put_row(t, "a.bin", NULL, "hugo:docs/a.bin"));
+    run_for(t, 2 * SECOND);
+    assert_false(t->over);
+}
+
+static void p38_a_peer_that_crashes_and_comes_back(void **state)
+{
+    struct puts *t = *state;
+    start_large(t);
+    world_crash(t->w, HUGO);
+    run_for(t, 3 * SECOND);
+    world_start(t->w, HUGO);
+    until_put_over(t, 60 * SECOND);
+    assert_went_well(t);
+    assert_same(t, "a.bin", "docs/a.bin");
+    assert_true(t->sent < 5 * SIZE);
+}
+
+static void p38_its_own_node_crashes_and_the_same_command_resumes(void **state)
+{
+    struct puts *t = *state;
+    start_large(t);
+    world_crash(t->w, ANNA);
+    t->program = NULL; /* ended with its node */
+    run_for(t, SECOND);
+    world_start(t->w, ANNA);
+    run_for(t, 5 * SECOND);
+    start_put(t, put_row(t, "a.bin", NULL, "hugo:docs/a.bin"));
+    until_put_over(t, 60 * SECOND);
+    assert_went_well(t);
+    assert_same(t, "a.bin", "docs/a.bin");
+    assert_true(t->sent < 4 * SIZE);
+}
+
+static void a_node_that_stops_ends_its_puts(void **state)
+{
+    struct puts *t = *state;
+    start_large(t);
+    world_stop(t->w, ANNA);
+    t->program = NULL;
+    run_for(t, 10 * SECOND);
+    assert_int_equal(openings_count(world_core(t->w, HUGO)), 0);
+    assert_false(exists(t, HUGO, "docs/a.bin"));
+}
+
 static void cancelled_it_leaves_nothing_behind_and_resumes(void **state)
 {
     struct puts *t = *state;
@@ -431,6 +480,34 @@ static void it_may_be_cancelled_at_any_time(void **state)
     }
 }
 
+/* ---- two at once */
+
+static void two_clients_at_once_one_wins_and_the_other_is_told(void **state)
+{
+    struct puts *t = *state;
+    make_file(t, ANNA, "a.bin", SIZE, 50);
+    put(t, "a.bin", "hugo:docs/a.bin");
+    edit_file(t, ANNA, "a.bin", 0, 300000);
+    make_file(t, SARA, "a.bin", SIZE, 51);
+    world_rate(t->w, 100000);
+    start_put(t, put_row(t, "a.bin", NULL, "hugo:docs/a.bin"));
+    run_for(t, SECOND);
+    const char *code = put_of(t, SARA, "a.bin", "hugo:docs/a.bin");
+    assert_non_null(code);
+    assert_string_equal(code, "locked");
+    assert_non_null(strstr(t->text, "being updated by anna"));
+    until_put_over(t, 20 * SECOND);
+    assert_went_well(t);
+    assert_same(t, "a.bin", "docs/a.bin");
+
+    world_rate(t->w, SIZE);
+    assert_null(put_of(t, SARA, "a.bin", "hugo:docs/a.bin"));
+    assert_differ(t, "a.bin", "docs/a.bin");
+    edit_file(t, ANNA, "a.bin", 5, 5); /* what anna remembers is not there any more */
+    put(t, "a.bin", "hugo:docs/a.bin");
+    assert_same(t, "a.bin", "docs/a.bin");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, puts_setup, puts_teardown)
@@ -459,8 +536,12 @@ int main(void)
         TEST(p38_a_link_lost_at_any_step_is_found_again),
         TEST(p38_a_whole_file_resumes),
         TEST(a_peer_that_stays_away_is_told_and_what_came_resumes),
+        TEST(p38_a_peer_that_crashes_and_comes_back),
+        TEST(p38_its_own_node_crashes_and_the_same_command_resumes),
+        TEST(a_node_that_stops_ends_its_puts),
         TEST(cancelled_it_leaves_nothing_behind_and_resumes),
         TEST(it_may_be_cancelled_at_any_time),
+        cmocka_unit_test_setup_teardown(two_clients_at_once_one_wins_and_the_other_is_told, puts_three_setup, puts_teardown),
     };
     return cmocka_run_group_tests_name("sim_puts", tests, NULL, NULL);
 }
