@@ -239,6 +239,15 @@ static bool same_state(const struct file_state *a, const struct file_state *b)
     return a->token == b->token && a->size == b->size && a->mtime_s == b->mtime_s && a->mtime_ns == b->mtime_ns;
 }
 
+/* Is this base what is to be made? One with a token is at least as good as one without. */
+static bool is_made(const struct base_row *row, const struct file_state *state)
+{
+    struct file_state was = row->state;
+    if (state->token == 0)
+        was.token = 0;
+    return same_state(&was, state);
+}
+
 static void known(struct job *job)
 {
     struct base_job *j = (struct base_job *)job;
@@ -247,7 +256,7 @@ static void known(struct job *job)
     bool quiet = r->quiet == e;
     r->sums = j->sums;
     if (is_back(e)) {
-        if (job->fault.code == 0 && same_state(&j->row.state, &e->state)) {
+        if (job->fault.code == 0 && is_made(&j->row, &e->state)) {
             finish(e);
         } else {
             r->quiet = quiet ? e : r->quiet;

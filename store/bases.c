@@ -16,15 +16,6 @@
 #define SAME_HASH_MAX 256 /* rows with one hash that are looked at: what so many files have says little of any */
 #define TRIM_AT_ONCE 256  /* rows that go in one transaction */
 
-bool base_fits(const struct base_row *row, const struct file_state *now)
-{
-    if (row->state.size != now->size)
-        return false;
-    if (row->state.token != 0)
-        return row->state.token == now->token;
-    return row->state.mtime_s == now->mtime_s && row->state.mtime_ns == now->mtime_ns;
-}
-
 /* ---- transactions that may be lost, but never in part */
 
 static int begin(struct db *db, struct fault *fault)

@@ -34,9 +34,6 @@ struct base_row {
     uint64_t sketch[SKETCH_HASHES];
 };
 
-/* Is it of the file as it is in this state? By the token; where the peer did not say it then, by size and time. */
-bool base_fits(const struct base_row *row, const struct file_state *now);
-
 struct bases_sums {
     uint64_t count, cost;
 };

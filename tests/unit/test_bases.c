@@ -283,24 +283,6 @@ static void one_base_is_forgotten_or_all(void **state)
     assert_int_equal(number(w, "SELECT count(*) FROM base_sketch"), 0);
 }
 
-static void p40_a_base_fits_the_state_it_is_of_and_no_other(void **state)
-{
-    struct base_row row = make_row(1, "a", 1);
-    struct file_state now = row.state;
-    (void)state;
-    now.mode = 0;
-    assert_true(base_fits(&row, &now));
-    now.token--;
-    assert_false(base_fits(&row, &now)); /* though size and time are the same */
-    row.state.token = 0;
-    assert_true(base_fits(&row, &now));
-    now.mtime_ns--;
-    assert_false(base_fits(&row, &now));
-    now = row.state;
-    now.size++;
-    assert_false(base_fits(&row, &now));
-}
-
 static void the_seed_is_of_this_home_and_stays(void **state)
 {
     struct world *w = *state;
@@ -644,7 +626,6 @@ int main(void)
         TEST(no_more_than_bases_max_are_kept),
         TEST(a_lower_limit_is_met_in_one_go),
         TEST(one_base_is_forgotten_or_all),
-        TEST(p40_a_base_fits_the_state_it_is_of_and_no_other),
         TEST(the_seed_is_of_this_home_and_stays),
         TEST(gather_7_the_file_that_shares_most_is_found),
         TEST(what_is_found_by_likeness_counts_as_used),

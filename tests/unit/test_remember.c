@@ -270,6 +270,9 @@ static void what_is_known_already_is_not_made_again(void **state)
     assert_int_equal(bases_find(w->db, &key, &row, &w->fault), 0);
     remember_file(w->core, &key, scratch_at(&w->scratch, "a").s, &row.state);
     do_all(w);
+    row.state.token = 0; /* the peer did not say it this time */
+    remember_file(w->core, &key, scratch_at(&w->scratch, "a").s, &row.state);
+    do_all(w);
     assert_int_equal(w->made, 1);
     remember(w, "a", 8);
     do_all(w);
