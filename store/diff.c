@@ -2,11 +2,9 @@
 #include "diff_internal.h"
 #include "limits.h"
 
-#include <string.h>
-
-#define COPY_LEAST 32 /* shorter copies are not worth their region */
-#define CANDIDATES 4  /* places of one segment that are compared */
-#define PATIENCE (16 * 1024)
+#define COPY_LEAST 32        /* shorter copies are not worth their region */
+#define CANDIDATES 4         /* places of one segment that are compared */
+#define PATIENCE (16 * 1024) /* bytes out of step, before a table of segments is made */
 #define REGIONS_ROOM (2 * DIFF_REGIONS_MAX)
 
 /* ---- saying what the new file consists of */

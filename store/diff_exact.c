@@ -205,7 +205,7 @@ int exact_probe(struct walk *w, bool *found, struct hit *hit)
 {
     enum { NEED = 2 * PROBE_BYTES + SURE_BYTES };
     const uint8_t *fresh, *old;
-    size_t have, have_old, a, b;
+    size_t have, have_old, a = 0, b = 0;
     *found = false;
     if (w->probes > w->passed / PROBE_EVERY + PROBES_FREE) {
         return 0;
