@@ -35,14 +35,20 @@ static void say_update(struct cli *cli, const struct weft_row *row, bool dry_run
         cli_say(cli, " in %" PRIu64 " region%s", regions, regions == 1 ? "" : "s");
 }
 
+/* Sources of which nothing is known beforehand: of a folder much may be there already, or have come in an earlier attempt. */
 static void say_whole(struct cli *cli, const struct weft_row *row, bool dry_run)
 {
-    uint64_t files = show_number(row, "files");
+    uint64_t files = show_number(row, "files"), bytes = show_number(row, "bytes"), sent = show_number(row, "bytes_sent");
 
-    cli_say(cli, "%ssent whole, ", dry_run ? "would be " : "");
+    if (bytes > 0 && sent == 0)
+        cli_say(cli, "up to date, ");
+    else if (sent >= bytes)
+        cli_say(cli, "%ssent whole, ", dry_run ? "would be " : "");
     if (files > 1)
         cli_say(cli, "%" PRIu64 " files, ", files);
-    cli_say(cli, "%s", units_size(show_number(row, "bytes")).s);
+    cli_say(cli, "%s", units_size(bytes).s);
+    if (sent > 0 && sent < bytes)
+        cli_say(cli, ", of which %s %s sent", units_size(sent).s, dry_run ? "would be" : "had to be");
 }
 
 void put_file_say(struct cli *cli, const struct weft_row *row, bool dry_run)

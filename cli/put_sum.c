@@ -1,7 +1,8 @@
 /* See put_sum.h.
  *
  * What is said to be sent is all that crossed the network for it, both ways, framing included, so that nobody is flattered: the
- * ratio is that of the files to it. Of a dry run, which sends nothing yet, it is the new content. */
+ * ratio is that of what was brought up to date to it, without what was so before. Of a dry run, which sends nothing yet, it is
+ * the new content. */
 #include "put_sum.h"
 
 #include "say_sum.h"
@@ -52,7 +53,7 @@ static void say_work(struct cli *cli, const struct put_sum *s)
         say_sum_rate(cli, sent, s->elapsed_us, &s->routes);
         return;
     }
-    cli_say(cli, ", reused %s (%s", units_size(s->reused).s, units_ratio(s->bytes, sent).s);
+    cli_say(cli, ", reused %s (%s", units_size(s->reused).s, units_ratio(s->reused + s->sent, sent).s);
     say_sum_routes(cli, &s->routes);
     cli_say(cli, ")");
 }
@@ -62,7 +63,7 @@ static void say_plan(struct cli *cli, const struct put_sum *s)
 {
     cli_say(cli, ": would send %s", units_size(s->sent).s);
     if (s->reused)
-        cli_say(cli, ", reuse %s (%s)", units_size(s->reused).s, units_ratio(s->bytes, s->sent).s);
+        cli_say(cli, ", reuse %s (%s)", units_size(s->reused).s, units_ratio(s->reused + s->sent, s->sent).s);
 }
 
 void put_sum_say(struct cli *cli, const struct put_sum *s, bool dry_run)

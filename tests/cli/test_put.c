@@ -123,6 +123,17 @@ static struct weft_row *answer_file(struct scene *s, const char *how, const char
     return row;
 }
 
+static void answer_whole(struct scene *s, int64_t files, int64_t sent)
+{
+    struct weft_row *row = fake_answer(s->fake, "file");
+
+    weft_row_set_text(row, "target", "bob:photos/x.raw");
+    weft_row_set_text(row, "how", "whole");
+    weft_row_set_int(row, "files", files);
+    weft_row_set_int(row, "bytes", 3 << 20);
+    weft_row_set_int(row, "bytes_sent", sent);
+}
+
 /* ---- what is asked */
 
 static void the_request_has_absolute_sources_and_one_target(void **state)
@@ -210,6 +221,23 @@ static void what_is_new_has_a_rate(void **state)
     assert_string_equal(s->fake->err, "3 files, 6.00 MiB in 600.0 ms: sent 6.00 MiB (10.0 MiB/s, direct), 2 already there\n");
 }
 
+/* 60 of 90 MiB were brought up to date. */
+static void the_ratio_leaves_out_what_was_there(void **state)
+{
+    struct scene *s = *state;
+
+    answer_end(s, "done",
+               &(struct sums){.files = 204,
+                              .bytes = 90 << 20,
+                              .sent = 9 << 10,
+                              .reused = (60 << 20) - (9 << 10),
+                              .wire = 24 << 10,
+                              .present = 200});
+    assert_int_equal(PUT(s, AT(s, "cat.jpg"), "bob:photos"), 0);
+    assert_string_equal(s->fake->err, "204 files, 90.0 MiB in 600.0 ms: sent 24.0 KiB, reused 60.0 MiB (2,560:1, direct), "
+                                      "200 already there\n");
+}
+
 static void what_is_there_is_not_sent(void **state)
 {
     struct scene *s = *state;
@@ -246,14 +274,18 @@ static void verbose_says_how_each_file_went(void **state)
 
     answer_file(s, "update", "bytes");
     answer_file(s, "update", "other-file");
-    weft_row_set_int(answer_file(s, "whole", "none"), "files", 12);
+    answer_whole(s, 12, 3 << 20);
+    answer_whole(s, 13, 9);
+    answer_whole(s, 1, 0);
     answer_file(s, "present", "none");
     answer_file(s, "skipped", "none");
     answer_end(s, "done", &edits);
     assert_int_equal(PUT(s, "-v", AT(s, "cat.jpg"), "bob:photos"), 0);
     assert_says(s->fake->err, ".raw: updated by the old bytes kept here, 400 KiB new, 1.00 GiB reused in 199 regions\n");
     assert_says(s->fake->err, ".raw: updated by another file of the peer, ");
-    assert_says(s->fake->err, ".raw: sent whole, 12 files, 1.00 GiB\n");
+    assert_says(s->fake->err, ".raw: sent whole, 12 files, 3.00 MiB\n");
+    assert_says(s->fake->err, ".raw: 13 files, 3.00 MiB, of which 9 B had to be sent\n");
+    assert_says(s->fake->err, ".raw: up to date, 3.00 MiB\n");
     assert_says(s->fake->err, ".raw: up to date\n");
     assert_says(s->fake->err, ".raw: left as it is\n");
     assert_says_not(s->fake->err, "\033");
@@ -508,6 +540,7 @@ int main(void)
         TEST(what_makes_no_sense_asks_nothing),
         TEST(the_last_line_says_what_was_sent_and_reused),
         TEST(what_is_new_has_a_rate),
+        TEST(the_ratio_leaves_out_what_was_there),
         TEST(what_is_there_is_not_sent),
         TEST(a_dry_run_says_what_would_be_sent),
         TEST(verbose_says_how_each_file_went),
