@@ -1,8 +1,8 @@
 /* The link that a put goes by, and what is done when it is lost.
  *
- * The link is sought by the share's handle, as for any request. When it is lost, or the streams beside it, the unit in hand lets
- * everything go and is begun anew over whatever way there is then, until nothing has gone forward for PUT_PATIENCE. What has
- * arrived resumes at the peer. What goes by a relay is begun anew over a connection as soon as there is one: at once while
+ * The link is sought by the share's handle, as for any request. When it is lost, or the streams beside it, the unit in hand
+ * lets everything go and is begun anew over whatever way there is then, until nothing has gone forward for PUT_PATIENCE. What
+ * has arrived resumes at the peer. What goes by a relay is begun anew over a connection as soon as there is one: at once while
  * bytes of ours flow, unless they are about to end, else before the next step. What the peer refuses is refused. */
 #include "put_internal.h"
 #include "session.h"

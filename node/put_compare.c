@@ -121,6 +121,7 @@ static void compared(struct job *job)
     struct put_diff *d = (struct put_diff *)job;
     struct put *p = d->put;
     struct fault fault = job->fault;
+    bool sketch_only = d->job.sketch_only;
     d->core->jobs--;
     d->back = true;
     put_diff_release(d);
@@ -133,7 +134,7 @@ static void compared(struct job *job)
             put_file_over(p, &fault);
         else
             put_failed(p, &fault);
-    } else if (d->job.sketch_only) {
+    } else if (sketch_only) {
         find_similar(p);
     } else if (core_now(p->core) - p->file.opened_at > OPENING_IDLE / 2) {
         put_anew(p); /* the handles may be closed by now */

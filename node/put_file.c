@@ -2,8 +2,8 @@
  *
  * The file is opened there first. Equal size and time: it is there. With a base that fits what is there it is compared with
  * that; with a base of another file of the peer's that is like it, where nothing is there; without a base with the peer's own
- * index. What comes of it is gathered (put_gather.c), or sent as a whole where that would save nothing. A way that fails because
- * something is not as it was believed to be is followed by the next one. */
+ * index. What comes of it is gathered (put_gather.c), or sent as a whole where that would save nothing. A way that fails
+ * because something is not as it was believed to be is followed by the next one. */
 #include "put_internal.h"
 
 #include <stdlib.h>
@@ -94,16 +94,16 @@ static void whole_done(struct put *p, const struct msg *m)
     struct put_file *f = &p->file;
     const struct msg_put_ok *ok = &m->put_ok;
     struct file_state there = f->state;
-    bool placed = ok->failed == 0 && ok->skipped == 0;
     there.token = ok->token;
     put_count_whole(p, ok);
-    put_tell_file(p, &(struct put_told){.path = f->path,
-                                        .at = &f->at,
-                                        .how = ok->skipped ? "skipped" : "whole",
-                                        .bytes = f->state.size,
-                                        .sent = p->dry_run ? f->state.size : p->sum.sent - f->sent_before,
-                                        .files = ok->files});
-    if (placed && !p->dry_run && p->policy != IF_EXISTS_RENAME)
+    if (ok->failed == 0)
+        put_tell_file(p, &(struct put_told){.path = f->path,
+                                            .at = &f->at,
+                                            .how = ok->skipped ? "skipped" : "whole",
+                                            .bytes = f->state.size,
+                                            .sent = p->sum.sent - f->sent_before,
+                                            .files = ok->files});
+    if (ok->failed == 0 && ok->skipped == 0 && !p->dry_run && p->policy != IF_EXISTS_RENAME)
         put_remember(p, &there);
     put_file_over(p, NULL);
 }
@@ -119,11 +119,13 @@ void put_file_whole(struct put *p)
 
 /* ---- what is there */
 
-/* Is an update worth to be tried? */
-static bool is_update(const struct put_file *f)
+/* Is an update to be tried? */
+static bool is_update(const struct put *p)
 {
+    const struct put_file *f = &p->file;
+    bool is_there = f->there.kind == FILE_FILE;
     return f->way < PUT_AS_WHOLE && f->state.size >= BASE_MIN_BYTES && f->state.size <= f->there.limits.size &&
-           (f->there.kind == FILE_NOTHING || f->there.state.size >= BASE_MIN_BYTES);
+           (!is_there || (f->there.state.size >= BASE_MIN_BYTES && p->policy == IF_EXISTS_OVERWRITE));
 }
 
 static bool is_same(const struct file_state *a, const struct file_state *b)
@@ -138,13 +140,11 @@ static void decide(struct put *p)
     if (f->there.kind == FILE_DIR) {
         fault_set(&fault, ERR_EXISTS, "a folder is there under the name of '%s'; a file cannot take its place", p->name);
         put_file_over(p, &fault);
-    } else if (f->there.kind == FILE_FILE && p->policy == IF_EXISTS_SKIP) {
-        file_skipped(p);
-    } else if (f->there.kind == FILE_FILE && p->policy == IF_EXISTS_RENAME) {
-        put_file_whole(p);
     } else if (f->there.kind == FILE_FILE && is_same(&f->state, &f->there.state)) {
         file_present(p);
-    } else if (is_update(f)) {
+    } else if (f->there.kind == FILE_FILE && p->policy == IF_EXISTS_SKIP) {
+        file_skipped(p);
+    } else if (is_update(p)) {
         put_compare(p);
     } else {
         put_file_whole(p);

@@ -35,7 +35,6 @@ static void folder_sent(struct put *p, const struct msg *m)
         p->sum.bytes += inside->bytes;
         ok.files -= inside->files < ok.files ? inside->files : ok.files;
         ok.bytes -= inside->bytes < ok.bytes ? inside->bytes : ok.bytes;
-        p->sum.sent += ok.bytes;
     } else {
         ok.present -= inside->files < ok.present ? inside->files : ok.present;
     }
@@ -44,7 +43,7 @@ static void folder_sent(struct put *p, const struct msg *m)
                                         .at = &p->place,
                                         .how = "whole",
                                         .bytes = ok.bytes,
-                                        .sent = p->dry_run ? ok.bytes : p->sum.sent - p->file.sent_before,
+                                        .sent = p->sum.sent - p->file.sent_before,
                                         .files = ok.files});
     if (!p->dry_run && p->policy == IF_EXISTS_OVERWRITE)
         remember_files(p);

@@ -1,5 +1,5 @@
-/* The peer's own index of a file that is to be updated, where there is no base of it: asked for, and fetched as a parcel into the
- * folder of bases. See put_internal.h. */
+/* The peer's own index of a file that is to be updated, where there is no base of it: asked for, and fetched as a parcel into
+ * the folder of bases. See put_internal.h. */
 #include "put_internal.h"
 
 #include <stdio.h>

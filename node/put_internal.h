@@ -1,7 +1,7 @@
 /* What the files of the verb put share. See put.h for who does what.
  *
- * A put goes through its sources one by one, and a source through units: finding its place, the update of a file, the sending of
- * a folder. A unit begins when there is a link to the peer, asks one thing at a time, and is begun anew over another link
+ * A put goes through its sources one by one, and a source through units: finding its place, the update of a file, the sending
+ * of a folder. A unit begins when there is a link to the peer, asks one thing at a time, and is begun anew over another link
  * when that one is lost; so what it does must do no harm the second time.
  *
  * Invariants: (1) what a put waits for is one of: its timer `again`, a reach, an ask, a base, a job, a take; all of them can be
@@ -80,7 +80,7 @@ struct put_file { /* the one in hand */
     uint64_t destination, source; /* handles */
     uint64_t token;               /* of the source */
     struct put_diff *diff;
-    uint64_t sent_before;
+    uint64_t sent_before; /* of the sums, when it began */
     struct gather_limits limits;
     struct regions_cursor said, asked; /* how far the regions were said, and before the GATHER in work */
     struct regions_part part;          /* which that is */
@@ -208,8 +208,8 @@ void put_open(struct put *p, const struct share_path *at, bool write, put_answer
 
 /* ---- put_file.c */
 
-/* The file in hand: p->file with path, at, state and inside, all else zeros (but what target_told knows). Its end: put_file_over,
- * after which it may be another one. */
+/* The file in hand: p->file with path, at, state and inside, all else zeros (but what target_told knows). Its end is
+ * put_file_over, after which it may be another one. */
 void put_file_start(struct put *p);
 void put_file_over(struct put *p, const struct fault *fault);
 /* The way in hand came to nothing: the next one. */

@@ -29,7 +29,7 @@ void put_count_parcel(struct put *p)
         p->barren = 0;
         p->moved = true;
     }
-    p->sum.sent += sent - ready->sent;
+    p->sum.sent += p->dry_run ? 0 : sent - ready->sent; /* then it is told what would be sent */
     p->sum.wire += wire - ready->wire;
     ready->sent = sent;
     ready->wire = wire;

@@ -85,6 +85,7 @@ void put_count_whole(struct put *p, const struct msg_put_ok *ok)
     put_withdraw(p);
     p->sum.files += ok->files;
     p->sum.bytes += ok->bytes;
+    p->sum.sent += p->dry_run ? ok->bytes : 0;
     p->sum.present += ok->present;
     p->sum.skipped += ok->skipped;
     p->sum.failed += ok->failed;
