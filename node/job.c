@@ -16,6 +16,11 @@ bool job_is_store(const struct job *job)
     return job->kind < JOB_FIRST_OF_WORKER;
 }
 
+bool job_is_long(const struct job *job)
+{
+    return job->kind == JOB_INDEX || job->kind == JOB_GATHER || job->kind == JOB_COMMIT;
+}
+
 bool job_is_quiet(const struct job *job)
 {
     return job->kind == JOB_REMEMBER && ((const struct remember_job *)job)->quiet;

@@ -21,6 +21,7 @@
 #define STOP_LOOK (10 * MILLISECOND)
 #define FILES_SOFT 65536
 #define WORKERS 2
+#define BUILDERS (GATHERS_MAX + INDEXES_MAX)
 
 /* ---- stopping */
 
@@ -54,8 +55,10 @@ static void tear_down(struct weft_node *node)
     bulk_free(node->bulk);
     node->bulk = NULL; /* the core may still want to cancel what it had there */
     actor_free(node->quiet);
+    actor_free(node->builders);
     actor_free(node->workers);
     actor_free(node->store);
+    node->store = node->workers = node->builders = node->quiet = NULL; /* nor does it hand over any more jobs */
     if (node->loop) {
         loop_drain(node->loop);
         loop_timer_cancel(node->loop, &node->stop_timer);
@@ -295,6 +298,7 @@ static int build_workers(struct weft_node *node, struct fault *fault)
 {
     const struct actor_config store = {"weft-store", 1, node_store_work, node_job_finished, node};
     const struct actor_config workers = {"weft-work", WORKERS, node_worker_work, node_job_finished, node};
+    const struct actor_config builders = {"weft-build", BUILDERS, node_worker_work, node_job_finished, node};
     const struct actor_config quiet = {"weft-quiet", 1, node_quiet_work, node_job_finished, node};
     const struct bulk_config bulk = {.log = &node->log,
                                      .self = node->identity.id,
@@ -305,6 +309,8 @@ static int build_workers(struct weft_node *node, struct fault *fault)
     int err = actor_new(&store, &node->store, fault);
     if (!err)
         err = actor_new(&workers, &node->workers, fault);
+    if (!err)
+        err = actor_new(&builders, &node->builders, fault);
     if (!err)
         err = actor_new(&quiet, &node->quiet, fault);
     if (!err)

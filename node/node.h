@@ -35,7 +35,9 @@ struct weft_node {
     struct wire *wire;
     struct udp *udp;
     struct control *control;
-    struct actor *store, *workers, *quiet; /* quiet: yields to all others */
+    struct actor *store, *workers; /* NULL once they are gone */
+    struct actor *builders;        /* what takes as long as a whole file */
+    struct actor *quiet;           /* yields to all others */
     struct bulk *bulk;
     struct bridges *bridges; /* NULL: this node is no relay */
     struct supplies *supplies;

@@ -155,14 +155,17 @@ static struct actor *actor_for(const struct weft_node *node, const struct job *j
 {
     if (job_is_store(job))
         return node->store;
-    return job_is_quiet(job) ? node->quiet : node->workers;
+    if (job_is_quiet(job))
+        return node->quiet;
+    return job_is_long(job) ? node->builders : node->workers;
 }
 
 static void port_job(void *self, struct job *job)
 {
     struct weft_node *node = self;
+    struct actor *actor = actor_for(node, job);
     job->fault = (struct fault){0};
-    if (actor_send(actor_for(node, job), job) == 0)
+    if (actor && actor_send(actor, job) == 0)
         return;
     fault_set(&job->fault, ERR_FULL, "too much is waiting to be done on this node; try again");
     node_job_finished(node, job);

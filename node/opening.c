@@ -126,10 +126,21 @@ static bool is_held(const struct opening *o)
     return o->site.dir_fd >= 0 || o->source.fd >= 0 || o->gather;
 }
 
+static void close_here(struct opening *o)
+{
+    gather_close(o->gather, o->keep);
+    if (o->site.dir_fd >= 0)
+        site_close(&o->site);
+    if (o->source.fd >= 0)
+        source_close(&o->source);
+}
+
 static void closed(struct job *job)
 {
     struct opening *o = job->owner;
     o->core->jobs--;
+    if (job->fault.code) /* no worker took it: the node is about to end */
+        close_here(o);
     free(job);
     o->site.dir_fd = o->source.fd = -1;
     o->gather = NULL;
@@ -171,11 +182,7 @@ void opening_release(struct opening *o)
 
 void opening_abandon(struct opening *o)
 {
-    gather_close(o->gather, true);
-    if (o->site.dir_fd >= 0)
-        site_close(&o->site);
-    if (o->source.fd >= 0)
-        source_close(&o->source);
+    close_here(o);
     opening_free(o);
 }
 
@@ -296,7 +303,7 @@ static enum place_verdict taken_by(const struct demand *d, const struct peer *pe
 
 enum place_verdict place_look(const struct demand *d, const struct site *place, struct fault *fault)
 {
-    static const struct fault anew = {.code = ERR_LOCKED, .text = "you have opened this file anew over another link"};
+    static const struct fault anew = {.code = ERR_LOCKED, .text = "you have come for this place anew over another link"};
     struct openings *os = d->core->openings;
     struct opening *o = os->first;
     struct demand *e = os->demands;
@@ -308,6 +315,8 @@ enum place_verdict place_look(const struct demand *d, const struct site *place, 
         return o->state.now == OPENING_OPEN ? taken_by(d, o->peer, d->opening->shown, fault) : PLACE_LEAVING;
     while (e && (e == d || !e->place || e->wait != WAIT_NOT || !site_same(e->place, place)))
         e = e->next;
+    if (e && !e->why.code && e->peer == d->peer && e->link != d->link)
+        demand_stop(e, &anew);
     if (e)
         return e->why.code ? PLACE_LEAVING : taken_by(d, e->peer, e->opening->shown, fault);
     return PLACE_FREE;
