@@ -1,7 +1,7 @@
 /* What may be built for a peer: a token bucket of bytes each (claims GATHER-7). See openings_internal.h.
  *
- * A message of a few bytes can make this node copy gigabytes, so what is built is charged before it begins: what a peer sends in
- * literals buys GATHER_BUDGET_PER_BYTE times as much, and time some more.
+ * A message of a few bytes can make this node copy gigabytes, so what is built is charged before it begins. What a peer sends
+ * in literals buys GATHER_BUDGET_PER_BYTE times as much, and time some more.
  *
  * Invariant: an account is dropped only when its peer has nothing open and the budget is whole, so that leaving and coming back
  * changes nothing; hence at most ACCOUNTS_MAX peers can have used theirs at once. */

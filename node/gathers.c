@@ -1,7 +1,7 @@
 /* GATHER: a new file is built in parts (claims GATHER-5 to GATHER-7). See openings_internal.h.
  *
- * All that can be known without the disk is checked before a worker hears of it: order, rights, tokens, regions, limits, and what
- * the peer may still have built. What is over a limit is refused with the limits, so that the peer can ask for less or
+ * All that can be known without the disk is checked before a worker hears of it: order, rights, tokens, regions, limits, and
+ * what the peer may still have built. What is over a limit is refused with the limits, so that the peer can ask for less or
  * later; what is wrong is an error. What the disk knows is for the worker (store/gather.h). */
 #include "openings_internal.h"
 
@@ -73,10 +73,10 @@ static void gather_drop(struct demand *d)
     regions_free(&((struct gather_demand *)d)->regions);
 }
 
-/* What the source must be for these regions. */
-static int check_source(const struct opening *o, const struct opening *source, const struct msg_gather *g, struct fault *fault)
+/* What the source must be for these regions; never the destination, which was opened to write. */
+static int check_source(const struct opening *source, const struct msg_gather *g, struct fault *fault)
 {
-    if (g->source && (!source || source == o || source->write))
+    if (g->source && (!source || source->write))
         return fault_set(fault, ERR_STATE, "the source is not open to read on this link");
     if (source && !opening_allowed(source, fault))
         return (int)fault->code;
@@ -191,7 +191,7 @@ void gather_on_request(struct link *link, const struct msg *m)
         return;
     int err = check_order(o, g, &fault);
     if (!err)
-        err = check_source(o, source, g, &fault);
+        err = check_source(source, g, &fault);
     if (!err && over_limits(g)) {
         refuse(link, m, o, 0);
         return;

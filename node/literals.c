@@ -1,7 +1,7 @@
 /* LITERALS: the new bytes of a file are fetched into the hidden folder of its gather. See openings_internal.h.
  *
- * A worker makes the folder, then what the peer has ready is taken as any file is. They come once, before the first GATHER; what
- * they bring to the budget is what has crossed the wire. */
+ * A worker makes the folder, then what the peer has ready is taken as any file is. They come once, before the first GATHER.
+ * What they bring to the budget is what has crossed the wire. */
 #include "openings_internal.h"
 
 #include <stdlib.h>
