@@ -170,8 +170,8 @@ static int end_carried(struct anchors *a, size_t length)
     return rc;
 }
 
-/* Ends what is carried with the help of new bytes. *used: how many of these are in segments or carried now; less than n only when
- * nothing is carried any more. */
+/* Ends what is carried with the help of new bytes. *used: how many of these are in segments or carried now; less than n only
+ * when nothing is carried any more. */
 static int feed_carried(struct anchors *a, const uint8_t *bytes, size_t n, size_t *used)
 {
     *used = 0;

@@ -24,8 +24,8 @@
 
 struct anchors; /* an index */
 
-/* ---- making one: feed the file from its beginning, in portions of any size. ERR_NOMEM, ERR_LIMIT (INDEX_BYTES_MAX, or 2^63 - 1
- * bytes); then only anchors_free is left. */
+/* ---- making one: feed the file from its beginning, in portions of any size. ERR_NOMEM, ERR_LIMIT (INDEX_BYTES_MAX, or
+ * 2^63 - 1 bytes); then only anchors_free is left. */
 int anchors_new(uint64_t seed, struct anchors **a);
 int anchors_feed(struct anchors *a, const void *bytes, size_t n);
 /* The next n bytes are a hole: as many zeros, at no cost. */
@@ -53,8 +53,8 @@ struct segment anchors_at(const struct anchors *a, uint64_t offset);
 bool anchors_next(const struct anchors *a, struct segment *s);
 uint64_t anchors_hash(const struct anchors *a, const void *bytes, size_t n); /* what a segment of these bytes has */
 
-/* Could a segment end behind these n bytes (at least GEAR_BYTES), whatever is before them? The first such place behind `from` (at
- * least GEAR_BYTES), or 0. */
+/* Where could a segment end, wherever it begins? The first such place in n bytes behind `from` (at least GEAR_BYTES - 1), or
+ * 0. */
 #define GEAR_BYTES 64
 size_t anchors_place(const struct anchors *a, const uint8_t *bytes, size_t from, size_t n);
 
@@ -62,13 +62,13 @@ size_t anchors_place(const struct anchors *a, const uint8_t *bytes, size_t from,
 #define SKETCH_HASHES 16
 size_t anchors_sketch(const struct anchors *a, uint64_t hash[SKETCH_HASHES]);
 
-/* ---- segments by their hashes: a table of some 12 bytes a segment over a finished index (borrowed). Its order is secret, so that no
- * index, whoever made it, can have it searched for long. Any number of threads may search. */
+/* ---- segments by their hashes: a table of some 12 bytes a segment over a finished index (borrowed). Its order is secret, so
+ * that no index, whoever made it, can have it searched for long. Any number of threads may search. */
 struct finder;
 int finder_new(const struct anchors *a, struct finder **f); /* ERR_NOMEM */
 void finder_free(struct finder *f);
-/* Segments with this hash and length: up to `max` of their numbers, the one that stands nearest to `near` first. Of equal ones in
- * a row only the first is known, and of more than FINDER_STEPS equal ones only as many. */
+/* Segments with this hash and length: up to `max` of their numbers, the one that stands nearest to `near` first. Of equal ones
+ * in a row only the first is known, and of more than FINDER_STEPS equal ones only as many. */
 #define FINDER_STEPS 16
 size_t finder_find(const struct finder *f, const struct segment *like, uint64_t near, uint64_t *number, size_t max);
 

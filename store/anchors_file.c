@@ -4,8 +4,8 @@
  *   segments  10 bytes each: length (2), hash (8); or 0 and the length of a hole
  *   checksum  16 bytes: XXH3-128 of all that is before it
  *
- * Numbers are big-endian. A file may come from a peer: what is read is an index of a file of that size, or refused; whether it is
- * the right one, nobody can see. */
+ * Numbers are big-endian. A file may come from a peer: what is read is an index of a file of that size, or refused; whether it
+ * is the right one, nobody can see. */
 #include "anchors_internal.h"
 #include "hash128.h"
 #include "io.h"

@@ -2,10 +2,10 @@
  *
  * Pure over readers. With the old bytes at hand it is exact to the byte: it compares at the running offset, tries small shifts
  * when that ends, then the next anchor that the old file's index knows, and extends what it finds backwards and forwards. With
- * the index only, it is exact to the segment: at the running offset the next segment of the old file is known by its hash alone;
- * where that ends, segments that come next in the old file are expected for a while, and anchors of the new file are looked up.
- * With neither all is new. It reads the new file once, in order and but for its holes, and of the old one what it compares;
- * memory is the index, the regions and two windows. Work is bounded: O(new file), whatever its bytes. */
+ * the index only, it is exact to the segment: at the running offset the next segment of the old file is known by its hash
+ * alone; where that ends, segments that come next in the old file are expected for a while, and anchors of the new file are
+ * looked up. With neither all is new. It reads the new file once, in order and but for its holes, and of the old one what it
+ * compares; memory is the index, the regions and two windows. Work is bounded: O(new file), whatever its bytes. */
 #ifndef WEFT_STORE_DIFF_H
 #define WEFT_STORE_DIFF_H
 

@@ -1,5 +1,5 @@
-/* What the parts of the diff share: diff.c walks over the new file, diff_view.c has its bytes, diff_exact.c compares with old bytes,
- * diff_known.c with an old index alone.
+/* What the parts of the diff share: diff.c walks over the new file, diff_view.c has its bytes, diff_exact.c compares with old
+ * bytes, diff_known.c with an old index alone.
  *
  * A walk is in step, and follows the old file as long as the new one is the same at one distance from it; or it is out of
  * step, and searches for the next place where that is so again.
@@ -76,7 +76,7 @@ int exact_verify(struct walk *w, const struct hit *hit, size_t n, bool *same);
 /* Moves a hit back to where the same bytes begin, at most to what is said. */
 int exact_extend_back(struct walk *w, struct hit *hit);
 
-/* ---- diff_known.c: the same, by hashes of segments. `bytes` is followed by up to SEGMENT_MAX more that may be seen: `have`. */
+/* ---- diff_known.c: the same, by hashes of segments. There are `have` bytes: more than n, for segments that begin in those. */
 int known_follow(struct walk *w);
 void known_resume(struct walk *w, const uint8_t *bytes, size_t n, size_t have, bool *found, struct hit *hit);
 int known_extend_back(struct walk *w, struct hit *hit);

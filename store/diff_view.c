@@ -1,4 +1,5 @@
-/* Windows over the two files of a diff. Files are read, never mapped: one that is cut short meanwhile is an error, not a signal. */
+/* Windows over the two files of a diff. Files are read, never mapped: one that is cut short meanwhile is an error, not a
+ * signal. */
 #include "diff_internal.h"
 
 #include <stdlib.h>
@@ -34,7 +35,7 @@ static bool has(const struct view *v, uint64_t offset, uint64_t n)
 }
 
 /* Moves the window on, or to another place, such that `want` bytes from `offset` on are in it. It begins on a page of the file,
- * and its bytes on one of memory: the kernel copies twice as fast then. */
+ * and its bytes on one of memory: so the kernel copies fastest. */
 static int move(struct view *v, uint64_t offset, size_t want, uint64_t limit)
 {
     uint64_t page = offset - offset % PAGE_BYTES, start = page > v->floor ? page : v->floor;

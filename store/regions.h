@@ -5,11 +5,11 @@
  * and overlaps, neighbours that are one are joined, and no region is empty.
  *
  * On the wire a region is one or two varints (LEB128, at most 10 bytes, shortest form): length * 4 + kind; and for a copy the
- * distance of its source from where the copy before it ended (zigzag: 2 d, or -2 d - 1 below zero; from 0 for the first one of a
- * message). Destinations and literal offsets follow from the lengths. So overlaps and gaps cannot be said, and what can be wrong
- * is checked: a kind that is none, length 0, sums beyond 2^63 - 1, a count other than announced, a total other than announced,
- * neighbours that should have been joined, bytes left over. A length is at most 2^62 - 1: a longer region is said in two
- * messages, as one is that does not fit. */
+ * distance of its source from where the copy before it ended (zigzag: 2 d, or -2 d - 1 below zero; from 0 for the first one of
+ * a message). Destinations and literal offsets follow from the lengths. So overlaps and gaps cannot be said, and what can be
+ * wrong is checked: a kind that is none, length 0, sums beyond 2^63 - 1, a count other than announced, a total other than
+ * announced, neighbours that should have been joined, bytes left over. A length is at most 2^62 - 1: a longer region is said
+ * in two messages, as one is that does not fit. */
 #ifndef WEFT_STORE_REGIONS_H
 #define WEFT_STORE_REGIONS_H
 
@@ -42,8 +42,8 @@ void regions_free(struct regions *r);
  * nothing. ERR_LIMIT beyond `max` regions or a sum beyond 2^63 - 1, ERR_NOMEM; nothing was added then. */
 int regions_add(struct regions *r, enum region_kind kind, uint64_t source, uint64_t length, uint32_t max);
 /* Fewer regions: turns the shortest copies into literals until at most `max` are left, and those that are shorter than `least`
- * in any case, since to say them costs more than to send them. Sources of literals are numbered anew. ERR_LIMIT when holes alone
- * make more than `max`: then r is as it was. */
+ * in any case, since to say them costs more than to send them. Sources of literals are numbered anew. ERR_LIMIT when holes
+ * alone make more than `max`: then r is as it was. */
 int regions_simplify(struct regions *r, uint32_t max, uint64_t least);
 
 struct regions_cursor { /* zeroed: at the beginning */
@@ -61,7 +61,8 @@ struct regions_part {
 int regions_encode(const struct regions *r, struct regions_cursor *at, const struct regions_part *most, uint8_t *buf,
                    struct regions_part *part);
 /* Decodes a part behind what `out` (regions_init) begins with: exactly `count` regions making exactly `length` bytes.
- * ERR_MALFORMED, ERR_LIMIT (more than GATHER_REGIONS_MAX or GATHER_REGION_BYTES_MAX), ERR_NOMEM; after a failure out is empty. */
+ * ERR_MALFORMED, ERR_LIMIT (more than GATHER_REGIONS_MAX or GATHER_REGION_BYTES_MAX), ERR_NOMEM; after a failure out is
+ * empty. */
 int regions_decode(const uint8_t *bytes, size_t n, uint32_t count, uint64_t length, struct regions *out);
 
 #endif

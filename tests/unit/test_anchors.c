@@ -1,5 +1,5 @@
-/* Content indexes: the same bytes have the same segments, wherever they stand and however they were fed; and a file that says it
- * is an index is one, or refused. */
+/* Content indexes: the same bytes have the same segments, wherever they stand and however they were fed; and a file that says
+ * it is an index is one, or refused. */
 #include "anchors.h"
 #include "golden.h"
 #include "hash128.h"
