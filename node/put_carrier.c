@@ -133,10 +133,22 @@ static void again(void *arg)
         seek(p);
 }
 
+static void waited(void *arg)
+{
+    struct put *p = arg;
+    p->then(p);
+}
+
+void put_wait(struct put *p, uint64_t time, void (*then)(struct put *p))
+{
+    p->then = then;
+    core_timer(p->core, &p->wait, time);
+}
+
 void put_carrier_init(struct put *p)
 {
     timer_init(&p->again, again, p);
-    timer_init(&p->wait, put_gather_on, p);
+    timer_init(&p->wait, waited, p);
 }
 
 void put_go(struct put *p, const struct put_unit *unit)
@@ -304,7 +316,7 @@ void puts_upgrade(struct core *core, struct peer *peer)
         if (p->peer != peer || !link || !link->relayed || p->settled)
             continue;
         p->better = true;
-        if (p->parcel && !is_nearly_over(p))
+        if (p->parcel && p->phase == PUT_SEND && !is_nearly_over(p))
             put_anew(p);
     }
 }

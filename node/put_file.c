@@ -45,17 +45,32 @@ void put_file_next_way(struct put *p)
 }
 
 /* What a folder's file came to is told with the folder, but for updates. */
-void put_file_over(struct put *p, const struct fault *fault)
+static void over(struct put *p, const struct fault *fault)
 {
-    if (!p->file.inside) {
+    bool lost = fault && (fault->code == ERR_UNREACHABLE || fault->code == ERR_TIMEOUT); /* so is the rest of the folder */
+    if (!p->file.inside || lost) {
         p->files_done += !fault;
         put_source_over(p, fault);
         return;
     }
+    put_withdraw(p);
     put_drop_diff(p);
     put_close(p, &p->file.source);
     put_close(p, &p->file.destination);
     put_folder_next(p);
+}
+
+static void over_well(struct put *p)
+{
+    over(p, NULL);
+}
+
+void put_file_over(struct put *p, const struct fault *fault)
+{
+    if (fault)
+        over(p, fault);
+    else
+        put_when_fetched(p, over_well);
 }
 
 /* It stays as it is there. */

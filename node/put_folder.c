@@ -26,6 +26,11 @@ static void remember_files(struct put *p)
     }
 }
 
+static void source_over(struct put *p)
+{
+    put_source_over(p, NULL);
+}
+
 static void folder_sent(struct put *p, const struct msg *m)
 {
     struct msg_put_ok ok = m->put_ok;
@@ -48,7 +53,7 @@ static void folder_sent(struct put *p, const struct msg *m)
     if (!p->dry_run && p->policy == IF_EXISTS_OVERWRITE)
         remember_files(p);
     p->files_done += p->survey->job.files - inside->files;
-    put_source_over(p, NULL);
+    put_when_fetched(p, source_over);
 }
 
 static void parent_told(struct put *p, const struct msg *m)

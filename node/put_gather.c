@@ -94,11 +94,6 @@ static struct regions_part most_of(const struct gather_limits *l)
                                  .len = GATHER_REGION_BYTES_MAX};
 }
 
-void put_gather_on(void *put)
-{
-    gather(put);
-}
-
 /* Too much at once, or too soon: what was said is said again, in smaller parts or a little later. */
 static void refused(struct put *p, const struct gather_limits *limits)
 {
@@ -112,7 +107,7 @@ static void refused(struct put *p, const struct gather_limits *limits)
         return;
     }
     f->said = f->asked;
-    core_timer(p->core, &p->wait, least_of(limits->wait_ms, WAIT_MAX) * MILLISECOND);
+    put_wait(p, least_of(limits->wait_ms, WAIT_MAX) * MILLISECOND, gather);
 }
 
 static void gathered(struct put *p, const struct msg *m)
@@ -177,8 +172,6 @@ static void gather_begin(struct put *p)
 static void literals_there(struct put *p, const struct msg *m)
 {
     struct fault fault;
-    put_count(p);
-    put_withdraw(p);
     if (m->literals.bytes == regions_of(p)->literals) {
         gather_begin(p);
         return;

@@ -50,6 +50,7 @@ struct put_parcel {
     struct parcel *parcel;
     struct put_diff *diff; /* the regions of its view; or NULL */
     uint64_t sent, wire;   /* of the fetch in hand, as last seen */
+    bool awaited;          /* somebody waits for its end */
 };
 
 /* The peer's index on its way here. */
@@ -135,7 +136,8 @@ struct put {
     const struct put_unit *unit;
     put_answer *answer; /* of the request in work */
     struct timer again;
-    struct timer wait;    /* for the peer to take the next GATHER */
+    struct timer wait; /* until `then` is called */
+    void (*then)(struct put *p);
     struct fault pending; /* why the unit in hand fails, in a moment */
     link_no link, held;   /* in hand; a relayed one that is in use, or may be again */
     uint64_t link_bytes;  /* of the link in hand, counted already */
@@ -191,6 +193,8 @@ void put_fail_soon(struct put *p, const struct fault *fault);
 void put_fail_nomem(struct put *p);
 /* A new phase, of so many bytes; 0: not known. */
 void put_phase(struct put *p, enum put_phase phase, uint64_t total);
+/* Goes on after a while. */
+void put_wait(struct put *p, uint64_t time, void (*then)(struct put *p));
 /* Ends all that is waited for, closes handles. */
 void put_let_go(struct put *p);
 void put_carrier_drop(struct put *p);
@@ -232,7 +236,6 @@ void put_remember(struct put *p, const struct file_state *there);
 /* ---- put_gather.c */
 
 void put_gather_start(struct put *p);
-void put_gather_on(void *put); /* when the timer `wait` is up */
 
 /* ---- put_folder.c */
 
@@ -246,6 +249,8 @@ void put_folder_next(struct put *p);
 void put_whole(struct put *p, uint64_t handle, const char *name, const char *path, put_answer *answer);
 /* Something is ready for the peer. NULL: out of memory. */
 struct parcel *put_offer(struct put *p, const char *path, struct put_diff *diff);
+/* As soon as nobody fetches it any more: only then it is known what it has cost. The peer has all of it; so it is not long. */
+void put_when_fetched(struct put *p, void (*then)(struct put *p));
 /* Counts what went, takes it back. */
 void put_withdraw(struct put *p);
 void put_count_whole(struct put *p, const struct msg_put_ok *ok);

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define FETCH_ENDS SECOND /* after the peer has said that it has all */
+
 /* ---- what stands ready */
 
 static void parcel_over(void *owner)
@@ -18,8 +20,22 @@ static void parcel_over(void *owner)
 static void fetch_ended(struct parcel *parcel)
 {
     struct put_parcel *ready = parcel->owner;
-    put_count_parcel(ready->put);
+    struct put *p = ready->put;
+    put_count_parcel(p);
     ready->sent = ready->wire = 0;
+    if (ready->awaited)
+        core_timer(p->core, &p->wait, 0);
+}
+
+void put_when_fetched(struct put *p, void (*then)(struct put *p))
+{
+    bool fetching = p->parcel && p->parcel->parcel->send;
+    if (!fetching) {
+        then(p);
+        return;
+    }
+    p->parcel->awaited = true;
+    put_wait(p, FETCH_ENDS, then);
 }
 
 struct parcel *put_offer(struct put *p, const char *path, struct put_diff *diff)
@@ -82,7 +98,6 @@ void put_whole(struct put *p, uint64_t handle, const char *name, const char *pat
 void put_count_whole(struct put *p, const struct msg_put_ok *ok)
 {
     put_count(p);
-    put_withdraw(p);
     p->sum.files += ok->files;
     p->sum.bytes += ok->bytes;
     p->sum.sent += p->dry_run ? ok->bytes : 0;
