@@ -179,8 +179,8 @@ void company_fini(struct core *core);
 typedef void ask_done(void *arg, const struct msg *m, const struct fault *fault);
 /* Sends a request (numbers it) and waits for its answer of type `answer`, or ERROR, at most `timeout`. */
 int ask(struct link *link, struct msg *m, enum msg_type answer, uint64_t timeout, ask_done *done, void *arg);
-/* As ask, for work that takes its time: the answer may come as late as it likes, while PROGRESS tells of it. ASK_SILENCE without
- * that ends it. `progress` may be NULL. */
+/* As ask, for work that takes its time: the answer may come as late as it likes, while PROGRESS tells of it. ASK_SILENCE
+ * without that ends it. `progress` may be NULL. */
 typedef void ask_progress(void *arg, const struct msg_progress *p);
 int ask_for_long(struct link *link, struct msg *m, enum msg_type answer, ask_progress *progress, ask_done *done, void *arg);
 /* The request with this arg is not wanted any more: CANCEL goes out, and no answer is waited for. */
@@ -270,8 +270,8 @@ void files_link_lost(struct core *core, struct link *link);
 void files_share_changed(struct core *core, const char *name);
 /* The share that a request means, or NULL after it was refused. */
 struct share *files_share_for(struct link *link, uint64_t request, const struct tag *pipe, const char *name);
-/* Splits a shared path into a folder to open and a path below it (PATH_BYTES_MAX + 1 each): a shared file is reached through its
- * parent. False: nothing is below a file. */
+/* Splits a shared path into a folder to open and a path below it (PATH_BYTES_MAX + 1 each): a shared file is reached through
+ * its parent. False: nothing is below a file. */
 bool files_place(const struct share *share, const struct share_path *at, char *root, char *path);
 void files_stop(struct core *core);
 void files_free(struct core *core);

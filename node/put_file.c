@@ -148,8 +148,8 @@ static bool is_same(const struct file_state *a, const struct file_state *b)
     return a->size == b->size && a->mtime_s == b->mtime_s && a->mtime_ns == b->mtime_ns;
 }
 
-/* Is there nothing to be done? Size and time say so, unless it is known to be another state than the one that was seen here: two
- * edits within one tick of the clocks leave the same time. */
+/* Is there nothing to be done? Size and time say so, unless it is known to be another state than the one that was seen here:
+ * two edits within one tick of the clocks leave the same time. */
 static bool is_present(const struct put_file *f)
 {
     return f->there.kind == FILE_FILE && is_same(&f->state, &f->there.state) &&

@@ -48,9 +48,9 @@ int stage_open_at(int dir_fd, const char *shown, const char *key, enum if_exists
 void stage_close(struct stage *s, bool done);
 const char *stage_path(const struct stage *s);
 
-/* Is there already, at `path`, just what would be fetched (same kind, for files same size and mtime, for links same target)? Or
- * something else, which the policy then decides: *verdict. CONFLICT: the policy cannot place it; *fault then says why, though
- * 0 is returned. FETCH under IF_EXISTS_OVERWRITE also remembers what stands there now: only that will be replaced. */
+/* Is there already, at `path`, just what would be fetched (same kind, for files same size and mtime, for links same target)?
+ * Or something else, which the policy then decides: *verdict. CONFLICT: the policy cannot place it; *fault then says why,
+ * though 0 is returned. FETCH under IF_EXISTS_OVERWRITE also remembers what stands there now: only that will be replaced. */
 enum stage_verdict { STAGE_FETCH, STAGE_HAVE, STAGE_SKIP, STAGE_CONFLICT };
 int stage_check(struct stage *s, const char *path, const struct entry *entry, enum stage_verdict *verdict, struct fault *fault);
 
@@ -69,8 +69,8 @@ int stage_link(struct stage *s, const char *path, const char *target, const stru
 typedef void stage_failed(void *arg, const char *path, const struct fault *fault);
 int stage_batch_new(struct stage *s, stage_failed *failed, void *arg, struct stage_batch **b, struct fault *fault);
 void stage_batch_free(struct stage_batch *b);
-/* From now on `placed` is called, with the same arg, for each file that stands in its place now, in the order in which they were
- * added. That its folder is durable, too, the end of the commit says. */
+/* From now on `placed` is called, with the same arg, for each file that stands in its place now, in the order in which they
+ * were added. That its folder is durable, too, the end of the commit says. */
 typedef void stage_placed(void *arg, const char *path);
 void stage_batch_tell(struct stage_batch *b, stage_placed *placed);
 int stage_batch_commit(struct stage_batch *b, struct fault *fault);
@@ -82,8 +82,9 @@ int stage_small(struct stage_batch *b, const char *path, const void *bytes, size
 int stage_small_again(struct stage_batch *b, const char *path, uint64_t size, uint64_t token, const struct stage_meta *meta,
                       bool *found, struct fault *fault);
 
-/* ---- large files. Opens or finds again the staged file; *have tells how many of its blocks are verified already: all that are
- * believed have been read and hashed. Any number of threads may write different blocks. ERR_LIMIT beyond 16 TiB. Gives *f. */
+/* ---- large files. Opens or finds again the staged file; *have tells how many of its blocks are verified already: all that
+ * are believed have been read and hashed. Any number of threads may write different blocks. ERR_LIMIT beyond 16 TiB. Gives *f.
+ * */
 int stage_file_open(struct stage *s, const char *path, uint64_t size, uint64_t token, struct stage_file **f, uint64_t *have,
                     struct fault *fault);
 /* Is block i (of BLOCK_BYTES; the last one shorter) there and verified? */

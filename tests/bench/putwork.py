@@ -101,11 +101,12 @@ ALIGNED = ("100 overwrites of 4 KiB", "1 MiB appended", "halves swapped")  # who
 
 
 class Disk:
-    """Two folders, client and server, on a file system of its own."""
+    """Two folders, client and server: on tmpfs of large pages (as for the large file of bench/get), on tmpfs of small ones, or on an
+    xfs of its own that can share blocks."""
 
     def __init__(self, lab, name, bytes_):
         self.lab, self.name = lab, name
-        self.path = lab.path(name, "")
+        self.path = lab.path(*(["large"] if name == "tmpfs" else []), name, "")
         if name == "xfs":
             image = lab.path("xfs.img")
             with open(image, "wb") as out:
@@ -125,6 +126,14 @@ class Disk:
         run("cp", "--reflink=never", "--sparse=never", source, target)
         run("sync", "-f", target)
         return target
+
+    def warm(self, size):
+        """Memory for `size` bytes has just been in use there: see empty_dest of lab.py."""
+        path = self.file("server", "warm")
+        with open(path, "wb", buffering=0) as out:
+            for _ in range(size // MIB + 1):
+                out.write(bytes(MIB))
+        os.remove(path)
 
 
 # ---- what a run has cost
@@ -185,6 +194,7 @@ class Rsync:
     def put(self, new, old, block):
         target = self.disk.place(old, "server")
         os.utime(target, (1, 1))
+        self.disk.warm(os.path.getsize(new))
         own = [f"--block-size={block}"] if block else []
         meter = Meter(self.lab, self.server)
         start = time.monotonic()
@@ -209,6 +219,7 @@ class Rdiff:
         for path in part.values():
             if os.path.exists(path):
                 os.remove(path)
+        self.disk.warm(os.path.getsize(new))
         start = time.monotonic()
         run("rdiff", "signature", target, part["signature"])
         run("rdiff", "delta", part["signature"], new, part["delta"])
@@ -256,6 +267,7 @@ class Weft:
 
     def put(self):
         mine = self.disk.file("client")
+        self.disk.warm(os.path.getsize(mine))
         meter = Meter(self.lab, self.server.process)
         start = time.monotonic()
         rows = self.client.call("put", mine, f"{self.peer}:box")
@@ -281,6 +293,7 @@ def copy_cpu(disk, old):
         target = disk.file("server", "cp-target")
         if os.path.exists(target):
             os.remove(target)
+        disk.warm(os.path.getsize(old))
         before = children_cpu()
         run("cp", option, source, target)
         found[name] = children_cpu() - before

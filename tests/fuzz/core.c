@@ -1,13 +1,13 @@
-/* A whole core: messages of any bytes on links that are up, on links that are not, and datagrams; time goes by between them. No
- * crash, and no table over its cap.
+/* A whole core: messages of any bytes on links that are up, on links that are not, and datagrams; time goes by between them.
+ * No crash, and no table over its cap.
  *
  * The core is a rendezvous and a relay, and trusts the raw node, which says all this. Its programs listen on "log" and on the
  * propagate pipe "news", and one sends to the raw node's "log". The share "in" is a real folder with the file "a", which may
  * be opened, built and put: handles are numbered from 1.
  *
  * The input is a list of steps: one byte says what, two bytes how long what follows is. In what follows 16 times 'P' stand for
- * the id of the core's `files` pipe, 'R' for that of `relay`, 'L' for that of "log", 'N' for that of "news", and 8 times 'T' for
- * the token of "a": so messages get further than to these. */
+ * the id of the core's `files` pipe, 'R' for that of `relay`, 'L' for that of "log", 'N' for that of "news", and 8 times 'T'
+ * for the token of "a": so messages get further than to these. */
 #include "batch.h"
 #include "openings.h"
 #include "pipes.h"

@@ -1,6 +1,6 @@
-/* A hostile peer that opens, builds and puts files at anna's: handles of others, steps out of order, arrays that reach beyond what
- * there is, floods, and answers that nobody asked for. Whatever it says, no file of hers is but old or new, nothing stays open or on
- * disk, and others are served. */
+/* A hostile peer that opens, builds and puts files at anna's: handles of others, steps out of order, arrays that reach beyond
+ * what there is, floods, and answers that nobody asked for. Whatever it says, no file of hers is but old or new, nothing stays
+ * open or on disk, and others are served. */
 #include "putter.h"
 
 #include <setjmp.h>

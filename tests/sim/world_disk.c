@@ -1,8 +1,8 @@
 /* Disks of the simulated world: real folders, for what is put.
  *
- * A node that was given one remembers bases in it; jobs about files below it are the shipped ones, done in one go at their time
- * of the virtual clock, and what transfers bring is really placed. The rest of the world stays a model. Tokens of files come from
- * the machine's clock, so that traces of such worlds differ from run to run. */
+ * A node that was given one remembers bases in it; jobs about files below it are the shipped ones, done in one go at their
+ * time of the virtual clock, and what transfers bring is really placed. The rest of the world stays a model. Tokens of files
+ * come from the machine's clock, so that traces of such worlds differ from run to run. */
 #include "tree.h"
 #include "work.h"
 #include "world_internal.h"

@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -307,7 +308,7 @@ static void get_in_the_way(struct pair *p)
     bulk_receive_confirm(p->receiver, &p->r, &p->answer);
     bulk_send_go(p->sender, &p->s);
     while (p->r.progress.bytes_done == 0 && p->r.progress.phase != TRANSFER_ENDED)
-        usleep(100);
+        sched_yield();
     scratch_text(&p->scratch, "dst/top/0 first", "in the way");
 }
 

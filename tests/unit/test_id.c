@@ -90,10 +90,8 @@ static void a_tag_of_zeros_is_none(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(base32_is_that_of_rfc_4648),
-        cmocka_unit_test(base32_takes_upper_case_and_nothing_else),
-        cmocka_unit_test(an_id_survives_its_text),
-        cmocka_unit_test(ids_are_ordered_as_bytes),
+        cmocka_unit_test(base32_is_that_of_rfc_4648), cmocka_unit_test(base32_takes_upper_case_and_nothing_else),
+        cmocka_unit_test(an_id_survives_its_text),    cmocka_unit_test(ids_are_ordered_as_bytes),
         cmocka_unit_test(a_tag_of_zeros_is_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
