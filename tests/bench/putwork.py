@@ -285,6 +285,50 @@ class Weft:
         self.server.stop()
 
 
+def thread_cpu(pid, name):
+    """Seconds of processor time of the threads of that name."""
+    seconds = 0
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/stat") as file:
+            head, _, rest = file.read().rpartition(")")
+        if head.partition("(")[2] == name:
+            seconds += sum(int(field) for field in rest.split()[11:13]) / CLOCK_TICKS
+    return seconds
+
+
+def remembering(lab, program, disk, old, rounds):
+    """Gets of a file by a node that remembers what it fetched, and by one that does not, in turn: seconds of each, and for the first
+    one how long the index took: by the clock from the end of the get, and in processor time."""
+    server = Node(lab, program, lab.far, "holder", home=disk.file("server", "home-holder"))
+    getters = {
+        "remembers": Node(lab, program, lab.near, "remembers", home=disk.file("client", "home-remembers")),
+        "forgets": Node(lab, program, lab.near, "forgets", "--base-cache", "0", home=disk.file("client", "home-forgets")),
+    }
+    server.call("share", disk.place(old, "server", "whole"), "--as", "whole", "--public")
+    found = {name: [] for name in getters}
+    indexing = []
+    for getter in getters.values():
+        wait_for(lambda: getter.links() > 0, READY_SECONDS, "the nodes to find each other")
+    for number in range(2 * rounds):
+        name = list(getters)[number % 2]
+        node = getters[name]
+        mine = disk.file("client", "whole")
+        if os.path.exists(mine):
+            os.remove(mine)
+        node.call("status", "--forget")
+        disk.warm(os.path.getsize(old))
+        before = thread_cpu(node.process.pid, "weft-quiet")
+        found[name].append(lab.timed(lab.near, node.command("get", "-q", f"{server.name}:whole", disk.file("client", ""))))
+        if name == "remembers":
+            start = time.monotonic()
+            wait_for(lambda: node.call("status")[0]["base_waiting"] == 0, 60, "the index")
+            indexing.append((time.monotonic() - start, thread_cpu(node.process.pid, "weft-quiet") - before))
+    for node in [server, *getters.values()]:
+        node.stop()
+    os.remove(disk.file("server", "whole"))
+    return {"seconds": found, "indexing": indexing}
+
+
 def copy_cpu(disk, old):
     """Processor seconds of `cp` of the same file on the server's disk: as it comes, and without sharing blocks."""
     found = {}
