@@ -57,7 +57,7 @@ static int open_file(struct world *w, const char *path, bool write)
     w->open.write = write;
     w->open.job.kind = JOB_OPEN;
     job_work(&w->open.job);
-    return w->open.job.fault.code;
+    return (int)w->open.job.fault.code;
 }
 
 static int do_gather(struct world *w, enum job_kind kind)
@@ -68,7 +68,7 @@ static int do_gather(struct world *w, enum job_kind kind)
     w->gather.key = "key";
     w->gather.watch = &w->watch;
     job_work(&w->gather.job);
-    return w->gather.job.fault.code;
+    return (int)w->gather.job.fault.code;
 }
 
 static int commit(struct world *w, const char *text)
@@ -179,7 +179,7 @@ static int make_index(struct world *w)
     w->index.job.kind = JOB_INDEX;
     w->index.job.fault.code = 0;
     job_work(&w->index.job);
-    return w->index.job.fault.code;
+    return (int)w->index.job.fault.code;
 }
 
 #define MIB (1u << 20)
