@@ -249,14 +249,25 @@ static int try_all(struct diff_job *j, struct old *old)
 
 /* ---- what came of it */
 
+/* Where that cannot be, as on a full disk, nothing is kept this time. A clone that is read instead of the file stays; it is
+ * dropped when it is found to have no index. */
+static void keep_index(struct diff_job *j)
+{
+    struct fault ignored;
+    if (base_files_index(j->dir, j->number, j->diff.fresh_index, &j->cost, &ignored) == 0) {
+        j->cost += j->bytes ? j->state.size : 0;
+    } else if (strcmp(j->read_from, j->path) == 0) {
+        base_files_drop(j->dir, j->number);
+        j->number = 0;
+    }
+}
+
 static int keep(struct diff_job *j)
 {
     int err = regions_simplify(&j->diff.regions, j->regions_max, COPY_LEAST);
     j->sketch_count = anchors_sketch(j->diff.fresh_index, j->sketch);
-    if (!err && j->number > 0) {
-        err = base_files_index(j->dir, j->number, j->diff.fresh_index, &j->cost, &j->job.fault);
-        j->cost += j->bytes ? j->state.size : 0;
-    }
+    if (!err && j->number > 0)
+        keep_index(j);
     anchors_free(j->diff.fresh_index);
     j->diff.fresh_index = NULL;
     return err;

@@ -293,6 +293,18 @@ static void without_a_number_nothing_is_kept(void **state)
     assert_int_equal(r->diff.sketch_count, SKETCH_HASHES);
 }
 
+static void p20_where_nothing_can_be_kept_it_is_compared_all_the_same(void **state)
+{
+    struct rig *r = *state;
+    scratch_write(&r->scratch, "f", r->bytes, SIZE);
+    new_diff(r, "f");
+    r->diff.sketch_only = true;
+    strcat(r->bases, "/gone");
+    assert_int_equal(diff(r), 0);
+    assert_true(r->diff.number == 0 && r->diff.cost == 0);
+    assert_true(r->diff.diff.regions.end == SIZE && r->diff.sketch_count > 0);
+}
+
 static void p29_what_became_a_fifo_is_refused(void **state)
 {
     struct rig *r = *state;
@@ -321,8 +333,8 @@ int main(void)
         TEST(p29_a_fifo_or_device_is_not_opened), TEST(a_survey_ends_when_it_is_told),
         TEST(gather_3_only_what_changed_is_new),  TEST(with_the_peers_index_too),
         TEST(p39_a_damaged_index_is_of_no_use),   TEST(a_base_without_files_is_of_no_use_and_nothing_is_left),
-        TEST(without_a_number_nothing_is_kept),   TEST(p29_what_became_a_fifo_is_refused),
-        TEST(a_comparison_ends_when_it_is_told),
+        TEST(without_a_number_nothing_is_kept),   TEST(p20_where_nothing_can_be_kept_it_is_compared_all_the_same),
+        TEST(p29_what_became_a_fifo_is_refused),  TEST(a_comparison_ends_when_it_is_told),
     };
     return cmocka_run_group_tests_name("job_put", tests, NULL, NULL);
 }
