@@ -116,6 +116,12 @@ static void find_similar(struct put *p)
         put_file_whole(p);
 }
 
+/* Of the file here, so that no way does better? */
+static bool is_ours(enum err code)
+{
+    return code == ERR_CHANGED || code == ERR_NOT_FOUND || code == ERR_DENIED || code == ERR_REFUSED;
+}
+
 static void compared(struct job *job)
 {
     struct put_diff *d = (struct put_diff *)job;
@@ -130,7 +136,7 @@ static void compared(struct job *job)
     p->phase_done = p->phase_total;
     if (fault.code) {
         put_drop_diff(p);
-        if (fault.code == ERR_CHANGED || fault.code == ERR_NOT_FOUND) /* of ours */
+        if (is_ours(fault.code))
             put_file_over(p, &fault);
         else
             put_failed(p, &fault);

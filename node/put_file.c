@@ -13,9 +13,16 @@
 
 /* ---- the end */
 
-static void file_failed(struct put *p, const struct fault *fault)
+/* Old bytes that cannot be read there, and an index that there is no room for, are only missed. */
+static bool is_about_old(const struct put *p)
 {
-    switch (fault->code) {
+    return p->file.source == 0 || p->phase == PUT_INDEX || p->phase == PUT_FETCH;
+}
+
+/* May another way do better? */
+static bool is_of_way(const struct put *p, enum err code)
+{
+    switch (code) {
     case ERR_CHANGED:
     case ERR_VERIFY:
     case ERR_DAMAGED:
@@ -23,16 +30,23 @@ static void file_failed(struct put *p, const struct fault *fault)
     case ERR_MALFORMED:
     case ERR_STATE:
     case ERR_LIMIT:
-    case ERR_UNSUPPORTED:
-        if (p->file.way < PUT_AS_WHOLE && p->file.destination != 0) {
-            log_write(p->core->log, LOG_INFO, "put", "an update came to nothing: %s", fault->text);
-            put_file_next_way(p);
-            return;
-        }
-        break;
-    default: break;
+    case ERR_UNSUPPORTED: return true;
+    case ERR_DENIED:
+    case ERR_REFUSED:
+    case ERR_IO:
+    case ERR_NOSPACE: return is_about_old(p);
+    default: return false;
     }
-    put_file_over(p, fault);
+}
+
+static void file_failed(struct put *p, const struct fault *fault)
+{
+    if (p->file.way < PUT_AS_WHOLE && p->file.destination != 0 && is_of_way(p, fault->code)) {
+        log_write(p->core->log, LOG_INFO, "put", "an update came to nothing: %s", fault->text);
+        put_file_next_way(p);
+    } else {
+        put_file_over(p, fault);
+    }
 }
 
 void put_file_next_way(struct put *p)

@@ -73,6 +73,19 @@ static void moved_content_is_copied_there(void **state)
     assert_in_range(told(t, "done", "bytes_sent"), 40, 100);
 }
 
+/* No way leads to what it was like: a link is there now. */
+static void p35_old_bytes_that_cannot_be_opened_are_done_without(void **state)
+{
+    struct puts *t = *state;
+    make_file(t, ANNA, "a.bin", SIZE, 4);
+    assert_put(t, "a.bin", "hugo:docs/a.bin", "whole", "none");
+    assert_int_equal(unlink(path_at(t, HUGO, "docs/a.bin").s), 0);
+    assert_int_equal(symlink("elsewhere", path_at(t, HUGO, "docs/a.bin").s), 0);
+    make_file(t, ANNA, "b.bin", SIZE, 4);
+    assert_put(t, "b.bin", "hugo:docs/b.bin", "whole", "none");
+    assert_same(t, "b.bin", "docs/b.bin");
+}
+
 static void what_would_send_nearly_all_goes_as_a_whole(void **state)
 {
     struct puts *t = *state;
@@ -515,6 +528,7 @@ int main(void)
         TEST(what_was_fetched_is_known_when_it_is_put_back),
         TEST(without_a_base_the_peers_index_is_asked_for),
         TEST(moved_content_is_copied_there),
+        TEST(p35_old_bytes_that_cannot_be_opened_are_done_without),
         TEST(what_would_send_nearly_all_goes_as_a_whole),
         TEST(small_files_go_as_a_whole),
         TEST(more_regions_than_one_message_holds),
