@@ -46,6 +46,21 @@ static void gather_6_a_new_version_is_built_from_the_old_one(void **state)
     gathering_assert_alone(w);
 }
 
+/* The file that is replaced is the one that is copied from: what is written does not show in what is read. */
+static void s56_a_file_is_built_from_itself(void **state)
+{
+    struct gathering *w = *state;
+    gathering_open(w);
+    assert_true(w->source.st.st_ino == w->site.st.st_ino && w->source.st.st_dev == w->site.st.st_dev);
+    gathering_add(w, REGION_COPY, w->old_size / 2, w->old_size / 2);
+    gathering_add(w, REGION_COPY, 0, w->old_size / 2);
+    gathering_add(w, REGION_COPY, 0, w->old_size / 2);
+    assert_int_equal(gathering_run(w), 0);
+    gathering_assert_old(w);
+    assert_int_equal(gathering_commit(w), 0);
+    gathering_assert_new(w);
+}
+
 static void gather_6_the_state_given_is_that_of_the_new_file(void **state)
 {
     struct gathering *w = *state;
@@ -574,6 +589,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(gather_6_a_new_version_is_built_from_the_old_one),
+        TEST(s56_a_file_is_built_from_itself),
         TEST(gather_6_the_state_given_is_that_of_the_new_file),
         TEST(gather_7_parts_may_come_one_after_the_other),
         TEST(gather_7_moved_content_comes_from_another_file),
