@@ -79,11 +79,21 @@ void fetch_tell_stop(struct stream *s, const struct fault *fault)
     stream_flush(s);
 }
 
+/* What failed in a place of our own person's is told by its code alone: the sentence names paths of this machine. */
+static struct fault for_peer(const struct transfer *t, const struct fault *own)
+{
+    struct fault told = *own;
+    if (t->r != NULL && !t->r->at_fd)
+        fault_set(&told, (int)own->code, "%s", err_text((int)own->code));
+    return told;
+}
+
 void fetch_give_up(struct transfer *t, struct stream *s, const struct fault *own)
 {
     if (own != NULL && own->code != 0) {
+        struct fault told = for_peer(t, own);
         if (!transfer_stopped(t))
-            fetch_tell_stop(s, own);
+            fetch_tell_stop(s, &told);
         transfer_fail(t, own);
     } else if (s->fault.code != 0) {
         transfer_fail(t, &s->fault);

@@ -134,8 +134,8 @@ bool send_list(struct sending *tx)
     struct lister *l = calloc(1, sizeof *l);
 
     atomic_store(&tx->t->progress->phase, TRANSFER_LISTING);
-    int err =
-        l == NULL ? fault_set(&fault, ERR_NOMEM, "out of memory for a list of files") : root_open(tx->s->root, &root, &fault);
+    int err = l == NULL ? fault_set(&fault, ERR_NOMEM, "out of memory for a list of files")
+                        : root_open_shared(tx->s->root, &root, &fault);
     if (err == 0) {
         l->tx = tx;
         l->s = &tx->t->stream[0];

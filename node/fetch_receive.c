@@ -69,6 +69,8 @@ static int confine(const struct receiving *rx, struct fault *fault)
     }
     if (err != 0)
         *fault = why;
+    if (err != 0 && rx->r->at_fd)
+        fault_set(fault, err, "cannot confine a thread: %s", err_text(err));
     return err;
 }
 

@@ -30,7 +30,7 @@ static void serve_stream(void *arg, unsigned index)
     struct sending *tx = arg;
     struct server v = {.tx = tx, .s = &tx->t->stream[index], .list = tx->views.view[index]};
 
-    int err = root_open(tx->s->root, &v.root, &v.fault);
+    int err = root_open_shared(tx->s->root, &v.root, &v.fault);
     if (err == 0) {
         err = serve(&v);
         root_close(&v.root);
@@ -64,7 +64,10 @@ static int open_all(struct sending *tx, struct fault *fault)
 {
     if (tx->s->view != NULL && source_view_init(&tx->view, tx->s->view) != 0)
         return fault_set(fault, ERR_NOMEM, "out of memory for what is new in a file");
-    return manifest_new(tx->t->spool, &tx->list, fault);
+    int err = manifest_new(tx->t->spool, &tx->list, fault);
+    if (err != 0) /* the peer is told, who hears of no path of ours */
+        fault_set(fault, err, "no list of files can be kept: %s", err_text(err));
+    return err;
 }
 
 void fetch_send(struct transfer *t)

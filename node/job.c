@@ -43,7 +43,7 @@ void job_store(struct db *db, struct job *job)
 static int list(struct list_job *job)
 {
     struct root root;
-    int err = root_open(job->root, &root, &job->job.fault);
+    int err = root_open_shared(job->root, &root, &job->job.fault);
     if (err)
         return err;
     err = tree_page(&root, job->path, job->cursor, &job->page, &job->job.fault);

@@ -17,7 +17,7 @@ static int open_file(struct open_job *job)
     struct root root;
     struct fault *fault = &job->job.fault;
     job->source.fd = job->site.dir_fd = -1;
-    int err = root_open(job->root, &root, fault);
+    int err = root_open_shared(job->root, &root, fault);
     if (err)
         return err;
     err = job->write ? site_open(&root, job->path, &job->site, fault) : source_open(&root, job->path, &job->source, fault);
@@ -85,7 +85,7 @@ static int create(const struct index_job *job, int *dir, struct fault *fault)
         unlinkat(*dir, job->name, 0);
     int fd = *dir < 0 ? -1 : openat(*dir, job->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
-        fault_errno(fault, errno, "cannot make a file in '%s'", path_text(job->dir).s);
+        fault_errno(fault, errno, "no index can be kept here"); /* a peer is told, who hears of no path of ours */
     return fd;
 }
 

@@ -70,6 +70,12 @@ int root_open(const char *path, struct root *root, struct fault *fault)
     return root->fd < 0 ? fault_errno(fault, errno, "cannot open the folder '%s'", path_text(path).s) : 0;
 }
 
+int root_open_shared(const char *path, struct root *root, struct fault *fault)
+{
+    int rc = root_open(path, root, NULL);
+    return rc ? fault_set(fault, rc, "its folder cannot be opened: %s", err_text(rc)) : 0;
+}
+
 int root_copy(const struct root *root, struct root *copy, struct fault *fault)
 {
     copy->parent_fd = -1;

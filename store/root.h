@@ -25,6 +25,8 @@ struct root {
 
 /* Opens a folder of this machine, named by its user (links in `path` itself are followed: it is the user's word). */
 int root_open(const char *path, struct root *root, struct fault *fault);
+/* The same for a peer, who hears of no path of this machine: the fault names none. */
+int root_open_shared(const char *path, struct root *root, struct fault *fault);
 void root_close(struct root *root);
 /* The same root for another thread, with a cache of its own. */
 int root_copy(const struct root *root, struct root *copy, struct fault *fault);

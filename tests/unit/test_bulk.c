@@ -493,6 +493,25 @@ static void one_file(void **state)
     pair_free(&p);
 }
 
+/* Paths of a machine are for those who sit at it. */
+static void a_place_that_will_not_do_is_named_to_nobody_else(void **state)
+{
+    struct pair p;
+    (void)state;
+
+    pair_make(&p, NULL);
+    scratch_text(&p.scratch, "src/one", "just this");
+    p.s.path = "one";
+    assert_int_equal(mkdir(scratch_at(&p.scratch, "dst/" STAGE_PREFIX "abcdef").s, 0700), 0);
+    scratch_text(&p.scratch, "dst/" STAGE_PREFIX "abcdef/b0", "where a folder is to be");
+    pair_run(&p);
+    assert_int_not_equal(p.r.fault.code, 0);
+    assert_non_null(strstr(p.r.fault.text, p.scratch.path));
+    assert_int_equal(p.s.fault.code, p.r.fault.code);
+    assert_null(strstr(p.s.fault.text, p.scratch.path));
+    pair_free(&p);
+}
+
 static void existing_files_are_left_alone(void **state)
 {
     struct pair p;
@@ -715,6 +734,7 @@ int main(void)
         cmocka_unit_test(p39_one_changed_byte_is_never_installed),
         cmocka_unit_test(odd_trees),
         cmocka_unit_test(one_file),
+        cmocka_unit_test(a_place_that_will_not_do_is_named_to_nobody_else),
         cmocka_unit_test(existing_files_are_left_alone),
         cmocka_unit_test(dry_run_writes_nothing),
         cmocka_unit_test(p35_unreadable_items_fail_alone),

@@ -64,6 +64,19 @@ static void paths_are_told_as_what_they_are(void **state)
     assert_int_equal(w->job.kind, ENTRY_OTHER);
 }
 
+static void a_peer_that_lists_a_folder_that_is_gone_hears_of_no_path(void **state)
+{
+    struct world *w = *state;
+    struct list_job *list = calloc(1, sizeof *list);
+    assert_non_null(list);
+    list->job.kind = JOB_LIST;
+    strcpy(list->root, scratch_at(&w->scratch, "gone").s);
+    job_work(&list->job);
+    assert_int_equal(list->job.fault.code, ERR_NOT_FOUND);
+    assert_null(strstr(list->job.fault.text, w->scratch.path));
+    free(list);
+}
+
 static void p29_fifos_and_devices_are_looked_at_and_not_opened(void **state)
 {
     struct world *w = *state;
@@ -128,6 +141,7 @@ int main(void)
         TEST(p29_fifos_and_devices_are_looked_at_and_not_opened),
         TEST(s18_a_program_is_found_once_and_for_all),
         TEST(commands_that_cannot_be),
+        TEST(a_peer_that_lists_a_folder_that_is_gone_hears_of_no_path),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -92,6 +92,12 @@ static void gather_2_files_are_opened_to_be_read_or_replaced(void **state)
     assert_int_equal(w->open.source.fd, -1);
 }
 
+/* Whoever asked is a peer. */
+static void assert_no_path(const struct world *w, const struct fault *fault)
+{
+    assert_null(strstr(fault->text, w->scratch.path));
+}
+
 static void what_cannot_be_opened_is_told_and_nothing_is_open(void **state)
 {
     struct world *w = *state;
@@ -104,6 +110,7 @@ static void what_cannot_be_opened_is_told_and_nothing_is_open(void **state)
     w->open.job.kind = JOB_OPEN;
     job_work(&w->open.job);
     assert_int_equal(w->open.job.fault.code, ERR_NOT_FOUND);
+    assert_no_path(w, &w->open.job.fault);
 }
 
 static void gather_6_a_file_is_built_in_jobs(void **state)
@@ -266,6 +273,7 @@ static void an_index_that_has_no_place_is_told(void **state)
     write_file(w);
     assert_int_equal(rmdir(scratch_at(&w->scratch, "spool").s), 0);
     assert_int_equal(make_index(w), ERR_NOT_FOUND);
+    assert_no_path(w, &w->index.job.fault);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
