@@ -23,10 +23,14 @@ static uint64_t keyed(const struct finder *f, uint64_t hash)
     return XXH3_64bits_withSeed(&hash, sizeof hash, f->key);
 }
 
-/* The bit of a segment: by other bits of its keyed hash than its chain. */
-static uint8_t *some_of(const struct finder *f, uint64_t k, uint8_t *bit)
+/* The bit of a segment, and the byte that it is in: by other bits of its keyed hash than its chain. */
+static uint8_t bit_of(uint64_t k)
 {
-    *bit = (uint8_t)(1 << (k >> 61));
+    return (uint8_t)(1 << (k >> 61));
+}
+
+static uint8_t *byte_of(const struct finder *f, uint64_t k)
+{
     return &f->some[(k >> 29) & f->mask];
 }
 
@@ -41,12 +45,11 @@ static void fill(struct finder *f)
     memset(f->head, 0xff, (f->mask + 1) * sizeof *f->head);
     for (uint64_t i = f->a->count; i-- > 0;) {
         if (worth_finding(f->a, i)) {
-            uint8_t bit;
             uint64_t k = keyed(f, f->a->value[i]);
             uint32_t *head = &f->head[k & f->mask];
             f->next[i] = *head;
             *head = (uint32_t)i;
-            *some_of(f, k, &bit) |= bit;
+            *byte_of(f, k) |= bit_of(k);
         }
     }
 }
@@ -111,9 +114,8 @@ size_t finder_find(const struct finder *f, const struct segment *like, uint64_t 
     struct nearest kept[FINDER_STEPS];
     size_t n = 0;
     unsigned steps = 0;
-    uint8_t bit;
     uint64_t k = keyed(f, like->hash);
-    if (!(*some_of(f, k, &bit) & bit)) {
+    if (!(*byte_of(f, k) & bit_of(k))) {
         return 0;
     }
     max = max < FINDER_STEPS ? max : FINDER_STEPS;
