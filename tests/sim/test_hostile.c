@@ -11,10 +11,31 @@
 
 /* ---- before HELLO, and HELLO */
 
+/* The same for those about files that are written. */
+static void least_put(struct msg *m)
+{
+    const struct tag parcel = {{1}};
+    switch (m->type) {
+    case MSG_FILE: strcpy(m->file.at.share, "x"); break;
+    case MSG_FILE_OK: m->file_ok.handle = 1; break;
+    case MSG_FILE_CLOSE: m->file_close.handle = 1; break;
+    case MSG_INDEX: m->index.handle = 1; break;
+    case MSG_INDEX_OK: m->index_ok = (struct msg_index_ok){.token = 1, .parcel = parcel, .bytes = 1}; break;
+    case MSG_PUT: m->put = (struct msg_put){.handle = 1, .parcel = parcel}; break;
+    case MSG_LITERALS: m->literals = (struct msg_literals){.handle = 1, .parcel = parcel, .bytes = 1}; break;
+    case MSG_LITERALS_OK: m->literals.bytes = 1; break;
+    case MSG_GATHER: m->gather.destination = 1; break;
+    case MSG_COMMIT: m->commit.handle = 1; break;
+    case MSG_COMMIT_OK: m->commit_ok.state.token = 1; break;
+    default: break;
+    }
+}
+
 /* The least message of a type that is well formed, but for a record in WELCOME. */
 static struct msg *least(enum msg_type type)
 {
     struct msg *m = message(type, 1);
+    least_put(m);
     switch (type) {
     case MSG_ERROR: m->error.code = ERR_FULL; break;
     case MSG_LIST: strcpy(m->list.at.share, "x"); break;
