@@ -53,6 +53,7 @@ static void gather_begin(struct demand *d)
         return;
     j->regions = ((struct gather_demand *)d)->regions; /* lent */
     j->source = d->source ? &d->source->source : NULL;
+    atomic_store(&d->opening->watch.stop, false); /* the one before may have been complete when it was to stop */
     core_job(d->core, &j->job);
 }
 

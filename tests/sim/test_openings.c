@@ -378,6 +378,37 @@ static void a_gather_is_cancelled_and_nothing_of_it_stays(void **state)
     world_free(w);
 }
 
+static bool is_at_work(struct world *w, void *arg)
+{
+    const struct demand *d = anna(w)->openings->demands;
+    (void)arg;
+    return d && d->wait == WAIT_NOT;
+}
+
+/* A hole is built before anybody could look whether it is still wanted. */
+static void a_cancel_that_comes_too_late_stops_nothing_else(void **state)
+{
+    (void)state;
+    static const struct fault why = {.code = ERR_CANCELLED, .text = "stopped as you wished"};
+    struct world *w = putters_world(22);
+    struct putter *p = putter_new(w, MALLORY);
+    struct regions part;
+    write_file(w, ANNA, "a", OLD);
+    uint64_t token = token_of(p, "a"), d = putter_open(p, "a", true), s = putter_open(p, "a", false);
+    regions_init(&part, 0, 0);
+    assert_int_equal(regions_add(&part, REGION_HOLE, 0, 4096, 1), 0);
+    uint64_t number = putter_say(p, gather_from(p, d, 0, 0, &part));
+    assert_true(world_run_until(w, is_at_work, NULL, world_now(w) + SECOND));
+    demand_stop(anna(w)->openings->demands, &why);
+    soon(w);
+    assert_int_equal(putter_heard(p, number)->type, MSG_GATHER_OK);
+    regions_init(&part, 4096, 0);
+    assert_int_equal(regions_add(&part, REGION_COPY, 4, 5, 1), 0);
+    assert_int_equal(putter_ask_for(p, gather_from(p, d, s, token, &part), MSG_GATHER_OK)->gather_ok.end, 4096 + 5);
+    putter_free(p);
+    world_free(w);
+}
+
 /* ---- ends */
 
 static void handles_end_with_their_link(void **state)
@@ -551,6 +582,7 @@ int main(void)
         cmocka_unit_test(s60_gathers_take_turns_between_peers),
         cmocka_unit_test(progress_is_told_and_cancel_ends_it),
         cmocka_unit_test(a_gather_is_cancelled_and_nothing_of_it_stays),
+        cmocka_unit_test(a_cancel_that_comes_too_late_stops_nothing_else),
         cmocka_unit_test(handles_end_with_their_link),
         cmocka_unit_test(s45_what_is_open_and_idle_is_closed),
         cmocka_unit_test(a_share_that_is_withdrawn_ends_what_is_open_of_it),
