@@ -21,7 +21,8 @@
 #define STOP_LOOK (10 * MILLISECOND)
 #define FILES_SOFT 65536
 #define WORKERS 2
-#define BUILDERS (GATHERS_MAX + INDEXES_MAX)
+#define COMPARERS 2 /* puts of this node's own clients that go on though peers have all that is theirs in work */
+#define BUILDERS (GATHERS_MAX + INDEXES_MAX + COMPARERS)
 
 /* ---- stopping */
 

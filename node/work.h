@@ -8,7 +8,7 @@
 bool job_is_store(const struct job *job);
 /* Is it for the worker that yields to all other work? */
 bool job_is_quiet(const struct job *job);
-/* May it keep its thread for as long as a whole file takes? So that nobody who only wants to look waits for it. */
+/* May it keep its thread for as long as a whole file, or folder, takes? So that nobody who only wants to look waits for it. */
 bool job_is_long(const struct job *job);
 /* Does it and sets job->fault. */
 void job_store(struct db *db, struct job *job);
