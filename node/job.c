@@ -18,7 +18,15 @@ bool job_is_store(const struct job *job)
 
 bool job_is_long(const struct job *job)
 {
-    return job->kind == JOB_INDEX || job->kind == JOB_GATHER || job->kind == JOB_COMMIT;
+    switch (job->kind) {
+    case JOB_REMEMBER:
+    case JOB_SURVEY:
+    case JOB_DIFF:
+    case JOB_INDEX:
+    case JOB_GATHER:
+    case JOB_COMMIT: return true;
+    default: return false;
+    }
 }
 
 bool job_is_quiet(const struct job *job)
@@ -121,6 +129,15 @@ static int inspect(struct inspect_job *job)
     return fault_errno(&job->job.fault, errno, "cannot look at '%s'", path_text(job->path).s);
 }
 
+/* Of a folder all that is in it, too. */
+static void discard(const char *path)
+{
+    if (unlink(path) == 0 || errno == ENOENT)
+        return;
+    base_files_sweep(path, NULL, NULL);
+    rmdir(path);
+}
+
 void job_work(struct job *job)
 {
     switch (job->kind) {
@@ -129,7 +146,7 @@ void job_work(struct job *job)
     case JOB_REMEMBER: job_remember(job); break;
     case JOB_SURVEY:
     case JOB_DIFF: job_put(job); break;
-    case JOB_DISCARD: unlink(((struct discard_job *)job)->path); break;
+    case JOB_DISCARD: discard(((struct discard_job *)job)->path); break;
     default: job_gather(job); break;
     }
 }

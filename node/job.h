@@ -166,7 +166,7 @@ struct index_job { /* makes the index of an open file, as a file NAME in folder 
     atomic_bool stop;
 };
 
-struct discard_job { /* a file in one of the node's own folders is not needed any more */
+struct discard_job { /* a file, or a folder, in one of the node's own folders is not needed any more */
     struct job job;
     char path[PATH_BYTES_MAX + ENTRY_NAME_MAX + 2];
 };

@@ -11,6 +11,31 @@ static void taking_free(struct put_taking *t)
     free(t);
 }
 
+static void discarded(struct job *job)
+{
+    struct core *core = job->owner;
+    core->jobs--;
+    free(job);
+}
+
+/* `name` in the folder of bases. Where that cannot be now it goes at the next start. */
+static void discard(struct core *core, const char *prefix, const char *name)
+{
+    struct discard_job *j = calloc(1, sizeof *j);
+    if (!j)
+        return;
+    j->job = (struct job){.kind = JOB_DISCARD, .done = discarded, .owner = core};
+    snprintf(j->path, sizeof j->path, "%s/%s%s", core->config.bases, prefix, name);
+    core_job(core, &j->job);
+}
+
+/* What has come of it is of no use: the next attempt has another name, so that nothing is resumed. */
+static void discard_taken(const struct put_taking *t)
+{
+    discard(t->take->core, "", t->top);
+    discard(t->take->core, STAGE_PREFIX, t->key);
+}
+
 static void index_taken(struct take *take)
 {
     struct put_taking *t = take->owner;
@@ -22,6 +47,8 @@ static void index_taken(struct take *take)
         put_count(p);
         p->taking = NULL;
     }
+    if (!p || fault.code)
+        discard_taken(t);
     taking_free(t);
     if (!p)
         return;

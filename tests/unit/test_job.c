@@ -64,6 +64,37 @@ static void paths_are_told_as_what_they_are(void **state)
     assert_int_equal(w->job.kind, ENTRY_OTHER);
 }
 
+static void whoever_only_looks_waits_for_no_whole_file(void **state)
+{
+    static const enum job_kind looks[] = {JOB_LIST, JOB_INSPECT, JOB_OPEN, JOB_CLOSE, JOB_DISCARD};
+    static const enum job_kind reads[] = {JOB_REMEMBER, JOB_SURVEY, JOB_DIFF, JOB_INDEX, JOB_GATHER, JOB_COMMIT};
+    (void)state;
+    for (size_t i = 0; i < sizeof looks / sizeof *looks; i++)
+        assert_false(job_is_long(&(struct job){.kind = looks[i]}));
+    for (size_t i = 0; i < sizeof reads / sizeof *reads; i++)
+        assert_true(job_is_long(&(struct job){.kind = reads[i]}));
+}
+
+static void what_is_discarded_may_be_a_folder(void **state)
+{
+    struct world *w = *state;
+    struct discard_job job = {.job.kind = JOB_DISCARD};
+    scratch_dir(&w->scratch, "home");
+    scratch_dir(&w->scratch, "home/stage");
+    scratch_dir(&w->scratch, "home/stage/b0");
+    scratch_text(&w->scratch, "home/stage/b0/some", "of it");
+    scratch_text(&w->scratch, "home/file", "x");
+    static const char *const names[] = {"home/stage", "home/file", "home/nothing"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct scratch_path path = scratch_at(&w->scratch, names[i]);
+        assert_true(strlen(path.s) < sizeof job.path);
+        strcpy(job.path, path.s);
+        job_work(&job.job);
+        assert_int_equal(job.job.fault.code, 0);
+    }
+    assert_int_equal(scratch_count(&w->scratch, "home"), 0);
+}
+
 static void a_peer_that_lists_a_folder_that_is_gone_hears_of_no_path(void **state)
 {
     struct world *w = *state;
@@ -141,6 +172,8 @@ int main(void)
         TEST(p29_fifos_and_devices_are_looked_at_and_not_opened),
         TEST(s18_a_program_is_found_once_and_for_all),
         TEST(commands_that_cannot_be),
+        TEST(whoever_only_looks_waits_for_no_whole_file),
+        TEST(what_is_discarded_may_be_a_folder),
         TEST(a_peer_that_lists_a_folder_that_is_gone_hears_of_no_path),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
