@@ -4,13 +4,10 @@
 #include "err.h"
 
 static const unsigned char by_code[ERR_COUNT] = {
-    [ERR_USAGE] = EXITS_USAGE,           [ERR_UNREACHABLE] = EXITS_UNREACHABLE,
-    [ERR_REFUSED] = EXITS_REFUSED,       [ERR_DENIED] = EXITS_REFUSED,
-    [ERR_PARTIAL] = EXITS_PARTIAL,       [ERR_NOT_FOUND] = EXITS_NOT_FOUND,
-    [ERR_VERIFY] = EXITS_VERIFY,         [ERR_DAMAGED] = EXITS_VERIFY,
-    [ERR_NOSPACE] = EXITS_NOSPACE,       [ERR_LOCKED] = EXITS_REFUSED,
-    [ERR_GUARD] = EXITS_GUARD,           [ERR_TIMEOUT] = EXITS_TIMEOUT,
-    [ERR_CANCELLED] = EXITS_INTERRUPTED,
+    [ERR_USAGE] = EXITS_USAGE,    [ERR_UNREACHABLE] = EXITS_UNREACHABLE, [ERR_REFUSED] = EXITS_REFUSED,
+    [ERR_DENIED] = EXITS_REFUSED, [ERR_PARTIAL] = EXITS_PARTIAL,         [ERR_NOT_FOUND] = EXITS_NOT_FOUND,
+    [ERR_VERIFY] = EXITS_VERIFY,  [ERR_DAMAGED] = EXITS_VERIFY,          [ERR_NOSPACE] = EXITS_NOSPACE,
+    [ERR_GUARD] = EXITS_GUARD,    [ERR_TIMEOUT] = EXITS_TIMEOUT,         [ERR_CANCELLED] = EXITS_INTERRUPTED,
 };
 
 static const struct exits_meaning meanings[] = {
@@ -18,7 +15,7 @@ static const struct exits_meaning meanings[] = {
     {EXITS_ERROR, "An error that has no status of its own; also: no node is running."},
     {EXITS_USAGE, "The command line makes no sense."},
     {EXITS_UNREACHABLE, "The peer cannot be reached, or went away."},
-    {EXITS_REFUSED, "Refused: rights, trust, a wrong key or a wrong ticket; or somebody else is at it just now."},
+    {EXITS_REFUSED, "Refused: rights, trust, a wrong key or a wrong ticket."},
     {EXITS_PARTIAL, "Some items failed; the others are done."},
     {EXITS_NOT_FOUND, "No such peer, share, path or pipe."},
     {EXITS_VERIFY, "Content did not verify, or stored state is damaged."},

@@ -573,7 +573,7 @@ static void a_second_node_on_one_home_is_refused(void **state)
     struct fake *f = *state;
 
     f->no_node = true;
-    assert_int_equal(RUN(f, "up"), 4);
+    assert_int_equal(RUN(f, "up"), 1);
     assert_says(f->err, "already");
 }
 

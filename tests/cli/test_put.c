@@ -320,7 +320,7 @@ static void every_failure_has_its_status(void **state)
     static const struct {
         enum err code;
         int status;
-    } table[] = {{ERR_UNREACHABLE, 3}, {ERR_REFUSED, 4},  {ERR_LOCKED, 4},  {ERR_DENIED, 4}, {ERR_PARTIAL, 5},  {ERR_VERIFY, 7},
+    } table[] = {{ERR_UNREACHABLE, 3}, {ERR_REFUSED, 4},  {ERR_LOCKED, 1},  {ERR_DENIED, 4}, {ERR_PARTIAL, 5},  {ERR_VERIFY, 7},
                  {ERR_NOSPACE, 8},     {ERR_TIMEOUT, 10}, {ERR_CHANGED, 1}, {ERR_LIMIT, 1},  {ERR_NOT_FOUND, 6}};
     struct scene *s = *state;
 

@@ -229,7 +229,7 @@ static void every_error_has_its_exit_status(void **state)
     static const struct {
         enum err code;
         int status;
-    } own[] = {{ERR_USAGE, 2},   {ERR_UNREACHABLE, 3}, {ERR_REFUSED, 4},    {ERR_DENIED, 4},  {ERR_LOCKED, 4},
+    } own[] = {{ERR_USAGE, 2},   {ERR_UNREACHABLE, 3}, {ERR_REFUSED, 4},    {ERR_DENIED, 4},  {ERR_LOCKED, 1},
                {ERR_PARTIAL, 5}, {ERR_NOT_FOUND, 6},   {ERR_VERIFY, 7},     {ERR_DAMAGED, 7}, {ERR_NOSPACE, 8},
                {ERR_GUARD, 9},   {ERR_TIMEOUT, 10},    {ERR_CANCELLED, 130}};
 
