@@ -9,6 +9,8 @@
 #define PART_LEAST (1u << 20)
 #define WAIT_MAX 10000 /* ms, for the peer's budget to grow */
 
+static const struct fault over_limits = {.code = ERR_LIMIT, .text = "the file is over the limits of its peer"};
+
 static void gather(struct put *p);
 
 static const struct regions *regions_of(const struct put *p)
@@ -98,12 +100,10 @@ static struct regions_part most_of(const struct gather_limits *l)
 static void refused(struct put *p, const struct gather_limits *limits)
 {
     struct put_file *f = &p->file;
-    struct fault fault;
     bool smaller = most_of(limits).length < f->part.length || limits->regions < f->part.count;
     f->limits = *limits;
     if (++f->refused > REFUSALS_MAX || limits->bytes == 0 || limits->regions == 0 || (limits->wait_ms == 0 && !smaller)) {
-        fault_set(&fault, ERR_LIMIT, "the file is over the limits of its peer");
-        put_failed(p, &fault);
+        put_failed(p, &over_limits);
         return;
     }
     f->said = f->asked;
@@ -137,7 +137,10 @@ static void gather(struct put *p)
     struct msg *m = calloc(1, sizeof *m);
     struct regions_part *part = &f->part;
     f->asked = f->said;
-    if (!m || !said || regions_encode(regions_of(p), &f->said, &most, said, part) != 0) {
+    int err = m && said ? regions_encode(regions_of(p), &f->said, &most, said, part) : ERR_NOMEM;
+    if (err == ERR_LIMIT) {
+        put_fail_soon(p, &over_limits);
+    } else if (err) {
         put_fail_nomem(p);
     } else if (part->count == 0) {
         commit(p, m);

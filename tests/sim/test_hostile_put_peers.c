@@ -71,6 +71,11 @@ static void small_limits(struct msg *m)
     m->file_ok.limits = (struct gather_limits){.regions = 1, .bytes = 100000, .size = SIZE, .budget = 1};
 }
 
+static void nothing_at_once(struct msg *m)
+{
+    m->file_ok.limits = (struct gather_limits){.size = INT64_MAX};
+}
+
 static void other_token(struct msg *m)
 {
     m->file_ok.state.token++;
@@ -131,6 +136,7 @@ static void s53_limits_are_kept_to_whatever_they_are(void **state)
     struct puts *t = *state;
     comes_right(t, MSG_FILE_OK, no_limits, 100);
     comes_right(t, MSG_FILE_OK, small_limits, 100);
+    comes_right(t, MSG_FILE_OK, nothing_at_once, 100);
 }
 
 static void p40_states_that_do_not_fit(void **state)
