@@ -90,13 +90,17 @@ int ask_for_long(struct link *link, struct msg *m, enum msg_type answer, ask_pro
     return err;
 }
 
+static void withdraw(const struct ask *a)
+{
+    struct msg cancel = {.type = MSG_CANCEL, .cancel = {.request = a->number}};
+    link_send(a->link, &cancel);
+}
+
 void ask_withdraw(struct core *core, void *arg)
 {
-    for (struct ask *a = core->asks; a; a = a->next) {
-        struct msg cancel = {.type = MSG_CANCEL, .cancel = {.request = a->number}};
+    for (const struct ask *a = core->asks; a; a = a->next)
         if (a->arg == arg)
-            link_send(a->link, &cancel);
-    }
+            withdraw(a);
     ask_cancel(core, arg);
 }
 
