@@ -4,7 +4,6 @@
 #include "work.h"
 
 #include "io.h"
-#include "limits.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,49 +28,14 @@ static int open_file(struct open_job *job)
 
 /* ---- indexes */
 
-static int feed_data(struct index_job *job, struct anchors *a, uint64_t at, uint64_t end, void *buf)
-{
-    int err = 0;
-    while (err == 0 && at < end) {
-        size_t n = end - at < BLOCK_BYTES ? (size_t)(end - at) : BLOCK_BYTES;
-        if (atomic_load(&job->stop))
-            return ERR_CANCELLED;
-        err = source_read(job->source, at, buf, n);
-        if (err == 0)
-            err = anchors_feed(a, buf, n);
-        at += n;
-        atomic_store(&job->done, at);
-    }
-    return err;
-}
-
-static int feed_all(struct index_job *job, struct anchors *a, void *buf)
-{
-    uint64_t at = 0, size = source_size(job->source), data, end;
-    while (at < size) {
-        int err = source_next_data(job->source, at, &data, &end);
-        if (err == 0 && data > at)
-            err = anchors_feed_hole(a, data - at);
-        if (err == 0)
-            err = feed_data(job, a, data, end, buf);
-        if (err)
-            return err;
-        at = end;
-    }
-    return anchors_finish(a);
-}
-
 static int make_index(struct index_job *job, struct anchors **a)
 {
     struct fault *fault = &job->job.fault;
     int err = source_settle(job->source, fault);
     if (err)
         return err;
-    void *buf = malloc(BLOCK_BYTES);
-    err = buf ? anchors_new(job->seed, a) : ERR_NOMEM;
-    if (err == 0)
-        err = feed_all(job, *a, buf);
-    free(buf);
+    const struct reading reading = {job->source, &job->done, &job->stop};
+    err = job_index(&reading, job->seed, a);
     if (err)
         return fault_set(fault, err, "cannot make the index of the file: %s", err_text(err));
     return source_changed(job->source, fault);

@@ -18,15 +18,6 @@
 #define TRIES 3
 #define COPY_LEAST 16 /* bytes: to say that shorter ones are to be copied costs as much as to send them */
 
-static struct file_state state_of(const struct stat *st)
-{
-    return (struct file_state){.token = tree_token(st),
-                               .size = (uint64_t)st->st_size,
-                               .mtime_s = st->st_mtim.tv_sec,
-                               .mtime_ns = (uint32_t)st->st_mtim.tv_nsec,
-                               .mode = st->st_mode & 07777};
-}
-
 /* ---- SURVEY */
 
 static int add_file(struct survey_job *j, const struct tree_item *item)
@@ -88,7 +79,7 @@ static int survey(struct survey_job *j)
     j->kind = S_ISREG(st.st_mode) ? FILE_FILE : FILE_DIR;
     if (j->kind == FILE_DIR)
         return survey_folder(j);
-    j->state = state_of(&st);
+    j->state = site_state_of(&st);
     j->files = 1;
     j->bytes = j->state.size;
     return 0;
@@ -211,7 +202,7 @@ static int attempt(struct diff_job *j, const char *path, struct old *old)
     int err = open_file(j, path, &src);
     if (err)
         return err;
-    j->state = state_of(&src.st);
+    j->state = site_state_of(&src.st);
     if (path == j->path)
         clone(j, &src);
     err = source_settle(&src, &j->job.fault);

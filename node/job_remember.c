@@ -13,8 +13,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PORTION (256u << 10)
-
 static int changed(struct remember_job *j)
 {
     return fault_set(&j->job.fault, ERR_CHANGED, "'%s' is not as it was placed any more", path_text(j->path).s);
@@ -30,50 +28,6 @@ static bool is_as_placed(const struct remember_job *j, int fd)
 
 /* ---- the index */
 
-static int feed_data(struct remember_job *j, int fd, uint64_t from, uint64_t to, struct anchors *index)
-{
-    int err = 0;
-    uint8_t *buf = malloc(PORTION);
-    if (!buf)
-        return ERR_NOMEM;
-    while (!err && from < to) {
-        size_t got, n = to - from < PORTION ? (size_t)(to - from) : PORTION;
-        err = atomic_load_explicit(&j->stop, memory_order_relaxed) ? ERR_CANCELLED : io_pread(fd, buf, n, from, &got);
-        if (!err && got != n)
-            err = ERR_CHANGED;
-        err = err ? err : anchors_feed(index, buf, n);
-        from += n;
-    }
-    free(buf);
-    return err;
-}
-
-/* The next data from `at` on; all is data where a file system cannot say. */
-static void next_data(int fd, uint64_t at, uint64_t size, uint64_t *from, uint64_t *to)
-{
-    off_t data = lseek(fd, (off_t)at, SEEK_DATA);
-    *from = data >= 0 ? (uint64_t)data : errno == ENXIO ? size : at;
-    off_t hole = data >= 0 ? lseek(fd, data, SEEK_HOLE) : -1;
-    *to = hole >= 0 ? (uint64_t)hole : size;
-    *from = *from < size ? *from : size;
-    *to = *to < size ? *to : size;
-}
-
-static int feed(struct remember_job *j, int fd, struct anchors *index)
-{
-    uint64_t size = j->row.state.size, from, to;
-    int err = 0;
-    for (uint64_t at = 0; !err && at < size; at = to) {
-        next_data(fd, at, size, &from, &to);
-        if (to <= at) /* it is being changed */
-            err = ERR_CHANGED;
-        if (!err && from > at)
-            err = anchors_feed_hole(index, from - at);
-        err = err ? err : feed_data(j, fd, from, to, index);
-    }
-    return err ? err : anchors_finish(index);
-}
-
 static int keep(struct remember_job *j, const struct anchors *index)
 {
     int err = base_files_index(j->dir, j->row.number, index, &j->row.cost, &j->job.fault);
@@ -86,8 +40,9 @@ static int keep(struct remember_job *j, const struct anchors *index)
 static int make_index(struct remember_job *j, int fd)
 {
     struct anchors *index = NULL;
-    int err = anchors_new(j->seed, &index);
-    err = err ? err : feed(j, fd, index);
+    struct source src = {.fd = fd};
+    const struct reading reading = {.source = &src, .stop = &j->stop};
+    int err = fstat(fd, &src.st) == 0 ? job_index(&reading, j->seed, &index) : err_from_errno(errno);
     if (!err && !is_as_placed(j, fd))
         err = ERR_CHANGED;
     if (!err)

@@ -21,4 +21,13 @@ void job_remember(struct job *job);
 void job_put(struct job *job);
 void job_gather(struct job *job);
 
+/* What of an open file is read by these. */
+struct reading {
+    const struct source *source;
+    _Atomic uint64_t *done; /* bytes that are through; may be NULL */
+    const atomic_bool *stop;
+};
+/* Makes its index; *a may be there after a failure, too. ERR_CANCELLED, ERR_CHANGED, ERR_NOMEM, ERR_LIMIT, ... */
+int job_index(const struct reading *reading, uint64_t seed, struct anchors **a);
+
 #endif
