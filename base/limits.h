@@ -174,7 +174,7 @@
 #define GATHERS_WAIT_MAX 32                /* for it */
 #define GATHERS_WAIT_PER_PEER_MAX 8        /* of these: one peer does not keep the others from waiting */
 #define GATHER_REGION_COST 4096            /* bytes that a shorter region counts as: the disk reads no less for it */
-#define GATHER_BUDGET (1ull << 40)         /* bytes built for one peer at once ... */
+#define GATHER_BUDGET (1ull << 40)         /* bytes built, or read for an index, for one peer at once ... */
 #define GATHER_BUDGET_PER_S (512ull << 20) /* ... and a second, */
 #define GATHER_BUDGET_PER_BYTE 256         /* and for each byte of literals that it has sent */
 #define INDEXES_MAX 2                      /* made for peers at once */

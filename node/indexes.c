@@ -190,6 +190,14 @@ static bool has_room(const struct openings *os, const struct opening *o)
     return own < INDEXES_PER_PEER_MAX && all < INDEXES_KEPT_MAX;
 }
 
+/* All of the file is read for one small message, so that it is paid for as what is built is. */
+static bool is_paid(struct opening *o)
+{
+    uint64_t stored = (uint64_t)o->source.st.st_blocks * 512, size = source_size(&o->source);
+    uint32_t wait_ms;
+    return account_spend(o->core, o->account, stored < size ? stored : size, &wait_ms);
+}
+
 void index_on_request(struct link *link, const struct msg *m)
 {
     static const struct demand_kind kind = {
@@ -205,6 +213,8 @@ void index_on_request(struct link *link, const struct msg *m)
         link_error(link, m->request, ERR_LIMIT, "this file is too large for an index");
     else if (!has_room(link->core->openings, o))
         link_error(link, m->request, ERR_FULL, "as many indexes as this node allows stand for you; close a file, or try later");
+    else if (!is_paid(o))
+        link_error(link, m->request, ERR_LIMIT, "much has been read for you; send the file as a whole, or try again later");
     else {
         struct demand *d = demand_new(&kind, link, m, o);
         if (!d)

@@ -550,6 +550,20 @@ static void one_file_has_one_index_that_is_made_anew(void **state)
     end(&x);
 }
 
+static void s54_what_is_read_for_indexes_is_budgeted_too(void **state)
+{
+    (void)state;
+    struct scene x = scene(23);
+    account(&x)->budget.level = account(&x)->budget.rate = 1;
+    putter_refused(x.p, index_of(x.s), ERR_LIMIT);
+    assert_int_equal(count_names(x.w, ANNA, "../.spool"), 0);
+    account(&x)->budget.level = sizeof OLD;
+    putter_ask_for(x.p, index_of(x.s), MSG_INDEX_OK);
+    putter_refused(x.p, index_of(x.s), ERR_LIMIT);
+    account(&x)->budget.rate = (double)GATHER_BUDGET_PER_S;
+    end(&x);
+}
+
 /* ---- what nobody asked for */
 
 static void s8_answers_that_nobody_asked_for_change_nothing(void **state)
@@ -618,6 +632,7 @@ int main(void)
         cmocka_unit_test(s60_only_so_many_gathers_wait),
         cmocka_unit_test(p45_only_so_many_puts_run_and_indexes_stand),
         cmocka_unit_test(one_file_has_one_index_that_is_made_anew),
+        cmocka_unit_test(s54_what_is_read_for_indexes_is_budgeted_too),
         cmocka_unit_test(s8_answers_that_nobody_asked_for_change_nothing),
         cmocka_unit_test(s8_a_request_is_cancelled_only_by_the_link_that_made_it),
     };
