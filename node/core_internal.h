@@ -234,7 +234,6 @@ void call_row(struct call *call, struct row *row); /* takes */
 int source_parse(const char *text, size_t n, char *peer, size_t peer_cap, struct share_path *at, struct fault *fault);
 /* Of a transfer: a request is only lent to its verb, whose sources are needed until the end; NULL when out of memory. */
 struct row *request_copy(const struct row *row);
-int if_exists_parse(const char *text, enum if_exists *policy); /* ERR_USAGE */
 /* A peer named by the person, or a fault that says what to do. */
 int core_peer(struct core *core, const char *name, struct peer **peer, struct fault *fault);
 

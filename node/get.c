@@ -2,6 +2,8 @@
 #include "get.h"
 #include "remember.h"
 
+#include "policy.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -344,17 +346,6 @@ static void get_cancel(struct call *call, int code)
     get_stop(g, code);
 }
 
-int if_exists_parse(const char *text, enum if_exists *policy)
-{
-    static const char *const names[] = {"refuse", "skip", "rename", "overwrite"};
-    for (int i = 0; i < IF_EXISTS_COUNT; i++)
-        if (strcmp(text, names[i]) == 0) {
-            *policy = (enum if_exists)i;
-            return 0;
-        }
-    return ERR_USAGE;
-}
-
 void verb_get(struct call *call, const struct row *request)
 {
     struct get *g = calloc(1, sizeof *g);
@@ -367,7 +358,7 @@ void verb_get(struct call *call, const struct row *request)
         fault_set(&fault, ERR_USAGE, "the destination must be an absolute path");
     else if (row_count(request, "source") == 0 || (row_count(request, "source") > 1 && row_count(request, "top") > 0))
         fault_set(&fault, ERR_USAGE, "one or more sources are needed, and a new name for one only");
-    else if (if_exists_parse(row_get_text(request, "if_exists", "refuse"), &g->policy) != 0)
+    else if (!policy_read(row_get_text(request, "if_exists", "refuse"), &g->policy))
         fault_set(&fault, ERR_USAGE, "--if-exists is one of skip, rename, overwrite");
     if (fault.code) {
         if (g)

@@ -1,6 +1,8 @@
 /* The verb put: brings files and folders to a peer, one source after the other. See put.h. */
 #include "put_internal.h"
 
+#include "policy.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -208,7 +210,7 @@ static int parse(struct put *p, struct fault *fault)
     size_t n = 0;
     const char *target = row_get_bytes(p->request, "target", &n);
     int err = check_sources(p, fault);
-    if (!err && if_exists_parse(row_get_text(p->request, "if_exists", "overwrite"), &p->policy) != 0)
+    if (!err && !policy_read(row_get_text(p->request, "if_exists", "overwrite"), &p->policy))
         err = fault_set(fault, ERR_USAGE, "--if-exists is one of skip, rename, overwrite");
     if (!err)
         err = source_parse(target ? target : "", n, p->peer_name, sizeof p->peer_name, &p->at, fault);
