@@ -1,4 +1,4 @@
-/* Parcels: what stands ready here for one peer to fetch, under a name that nobody else is told, for as long as a request lasts.
+/* Parcels: what stands ready here for one peer to fetch, under a name that nobody else is told, until its owner takes it back.
  *
  * A put is the other side's fetch: whoever puts has the file or folder ready, says so in PUT, and is asked for it by FETCH,
  * with all that a fetch can do (resume, bridges, streams). Indexes, and literals of a gather, travel the same way. */
@@ -27,8 +27,8 @@ struct parcel {
 /* NULL: out of memory, too many (PARCELS_MAX), or a path that is too long. */
 struct parcel *parcel_make(struct core *core, struct peer *peer, const char *root, const char *path, void *owner);
 /* Takes it back: fetches of it are cancelled, and ended() is not called any more. `free_after` (may be NULL) is called with
- * the owner as soon as nothing reads parcel->view any more: at once, or when the cancelled fetch has ended. Also from inside
- * ended(). NULL is fine. */
+ * the owner as soon as nothing reads parcel->view any more: at once, or when the cancelled fetch has ended, which parcel->send
+ * then still is. Also from inside ended(). NULL is fine. */
 void parcel_end(struct parcel *parcel, void (*free_after)(void *owner));
 /* The parcel of this name to this peer, or NULL. */
 struct parcel *parcel_find(struct core *core, const struct peer *peer, const struct tag *name);

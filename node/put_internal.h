@@ -46,11 +46,12 @@ struct put_diff { /* what a comparison found: also read by fetches of the litera
 
 /* What stands ready for the peer. It ends before what it shows is freed. */
 struct put_parcel {
-    struct put *put; /* NULL: not wanted any more */
+    struct put *put;
     struct parcel *parcel;
     struct put_diff *diff; /* the regions of its view; or NULL */
     uint64_t sent, wire;   /* of the fetch in hand, as last seen */
     bool awaited;          /* somebody waits for its end */
+    struct put_parcel *next_left;
 };
 
 /* The peer's index on its way here. */
@@ -131,6 +132,7 @@ struct put {
     struct put_sums inside; /* what its updates came to: they are found to be present later */
     struct put_file file;
     struct put_parcel *parcel;
+    struct put_parcel *left; /* taken back, and not over yet */
     struct put_taking *taking;
     /* put_carrier.c's */
     const struct put_unit *unit;
@@ -163,6 +165,7 @@ void put_told_start(struct put *p);
 void put_count(struct put *p); /* all that follows */
 void put_count_link(struct put *p);
 void put_count_parcel(struct put *p);
+bool put_count_ready(struct put *p, struct put_parcel *ready); /* did more go? */
 void put_add_route(struct put *p, const struct link *link);
 void put_tell_item(struct put *p, const char *path, size_t n, const struct fault *fault);
 /* One file that came to its end; or a folder, of so many. `base` is NULL where nothing was compared. */
@@ -253,6 +256,8 @@ struct parcel *put_offer(struct put *p, const char *path, struct put_diff *diff)
 void put_when_fetched(struct put *p, void (*then)(struct put *p));
 /* Counts what went, takes it back. */
 void put_withdraw(struct put *p);
+/* The put ends: what is not over yet is not counted any more. */
+void put_forget_left(struct put *p);
 void put_count_whole(struct put *p, const struct msg_put_ok *ok);
 
 #endif
