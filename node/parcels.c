@@ -87,9 +87,10 @@ void parcel_fetch_ended(struct parcel *parcel)
     if (!parcel->gone && parcel->ended)
         parcel->ended(parcel);
     parcel->telling = false;
-    parcel->send = NULL;
     if (parcel->gone)
         parcel_free(parcel);
+    else
+        parcel->send = NULL;
 }
 
 void parcels_free(struct core *core)

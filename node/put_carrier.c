@@ -97,6 +97,7 @@ void put_let_go(struct put *p)
 void put_carrier_drop(struct put *p)
 {
     put_let_go(p);
+    put_forget_left(p);
     link_use(p->core, &p->held, 0);
     p->link = 0;
 }

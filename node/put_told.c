@@ -18,21 +18,26 @@ void put_count_link(struct put *p)
     p->link_bytes = now;
 }
 
-void put_count_parcel(struct put *p)
+bool put_count_ready(struct put *p, struct put_parcel *ready)
 {
-    struct put_parcel *ready = p->parcel;
-    const struct send *send = ready ? ready->parcel->send : NULL;
+    const struct send *send = ready->parcel->send;
     if (!send)
-        return;
+        return false;
     uint64_t sent = send->progress.bytes_moved, wire = send->progress.wire_in + send->progress.wire_out;
-    if (sent != ready->sent) {
-        p->barren = 0;
-        p->moved = true;
-    }
+    bool more = sent != ready->sent;
     p->sum.sent += p->dry_run ? 0 : sent - ready->sent; /* then it is told what would be sent */
     p->sum.wire += wire - ready->wire;
     ready->sent = sent;
     ready->wire = wire;
+    return more;
+}
+
+void put_count_parcel(struct put *p)
+{
+    if (p->parcel && put_count_ready(p, p->parcel)) {
+        p->barren = 0;
+        p->moved = true;
+    }
 }
 
 static void count_taking(struct put *p)

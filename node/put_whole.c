@@ -8,9 +8,17 @@
 
 /* ---- what stands ready */
 
+/* What a fetch has cost is known at its end only, and is counted also when it was taken back in its middle. */
 static void parcel_over(void *owner)
 {
     struct put_parcel *ready = owner;
+    if (ready->put) {
+        struct put_parcel **at = &ready->put->left;
+        put_count_ready(ready->put, ready);
+        while (*at != ready)
+            at = &(*at)->next_left;
+        *at = ready->next_left;
+    }
     if (ready->diff)
         put_diff_release(ready->diff);
     free(ready);
@@ -74,7 +82,16 @@ void put_withdraw(struct put *p)
     if (p->moved && link && !link->relayed)
         link_use(p->core, &p->held, link->no);
     p->parcel = NULL;
+    ready->next_left = p->left;
+    p->left = ready;
     parcel_end(ready->parcel, parcel_over);
+}
+
+void put_forget_left(struct put *p)
+{
+    for (struct put_parcel *ready = p->left; ready; ready = ready->next_left)
+        ready->put = NULL;
+    p->left = NULL;
 }
 
 /* ---- sending */

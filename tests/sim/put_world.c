@@ -214,6 +214,7 @@ static void on_row(void *arg, const struct row *row)
     if (strcmp(kind, "done") == 0 || strcmp(kind, "summary") == 0) {
         t->sent = row_get_int(row, "bytes_sent", -1);
         t->files = row_get_int(row, "files", -1);
+        t->wire = row_get_int(row, "bytes_wire", -1);
         snprintf(t->route, sizeof t->route, "%s", row_get_text(row, "route", ""));
     } else if (strcmp(kind, "error") == 0) {
         snprintf(t->code, sizeof t->code, "%s", row_get_text(row, "code", ""));
@@ -226,7 +227,7 @@ void start_put(struct puts *t, struct row *row)
 {
     t->over = false;
     t->code[0] = t->text[0] = t->route[0] = '\0';
-    t->sent = t->files = -1;
+    t->sent = t->files = t->wire = -1;
     if (!t->program)
         t->program = world_program(t->w, ANNA, on_row, t);
     program_send(t->program, row);

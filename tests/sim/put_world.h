@@ -18,7 +18,7 @@ struct puts {
     struct program *program;
     bool over;
     char code[32], text[512], route[128];
-    int64_t sent, files;
+    int64_t sent, files, wire;
 };
 
 int puts_setup(void **state);

@@ -92,9 +92,11 @@ static void is_done(void *data)
     struct send *s = t->s;
     forget(t);
     if (r) {
+        r->progress.wire_in += r->progress.bytes_moved; /* content, no more */
         r->port_data = NULL;
         r->done(r);
     } else {
+        s->progress.wire_out += s->progress.bytes_moved;
         s->port_data = NULL;
         s->done(s);
     }
