@@ -43,9 +43,6 @@ const char *diff_case_try(struct diff_case *c, enum base base);
 void diff_case_fini(struct diff_case *c);
 
 /* ---- bytes */
-uint64_t random_next(uint64_t *state); /* state: never 0 */
-uint64_t random_below(uint64_t *state, uint64_t n);
-void random_fill(uint64_t *state, uint8_t *at, size_t n);
 struct bytes bytes_random(uint64_t seed, size_t n);
 /* New bytes from [from, from + n) of each of the parts, one after the other. */
 struct bytes bytes_joined(const struct bytes *part, size_t count);

@@ -1,6 +1,7 @@
 /* Content indexes: the same bytes have the same segments, wherever they stand and however they were fed; and a file that says
  * it is an index is one, or refused. */
 #include "anchors.h"
+#include "chance.h"
 #include "golden.h"
 #include "hash128.h"
 #include "limits.h"
@@ -19,13 +20,6 @@
 
 #define SEED 7
 #define BYTES 300000
-
-static uint64_t random_next(uint64_t *state)
-{
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    return *state ^= *state << 17;
-}
 
 static uint8_t *noise(size_t n, uint64_t seed)
 {

@@ -1,5 +1,6 @@
 /* Files of bases, and the job that makes them: cloned where the file system can, copied when they are small, told apart from
  * what is left of a kill or a power cut, and made of the state in question or not at all. */
+#include "chance.h"
 #include "reflinks.h"
 #include "work.h"
 
@@ -43,12 +44,7 @@ static int setup(void **state)
     scratch_dir(&w->scratch, "fs");
     w->dir = scratch_at(&w->scratch, "fs/bases");
     w->bytes = -1;
-    for (size_t i = 0; i < sizeof w->content; i++) {
-        x ^= x << 13;
-        x ^= x >> 7;
-        x ^= x << 17;
-        w->content[i] = (uint8_t)x;
-    }
+    random_fill(&x, w->content, sizeof w->content);
     *state = w;
     return 0;
 }

@@ -1,4 +1,5 @@
 /* The diff finds what is there to be found, exactly; holes cost it nothing; and no bytes make it work without bound. */
+#include "chance.h"
 #include "diff_case.h"
 #include "limits.h"
 

@@ -2,6 +2,7 @@
  *
  * WEFT_DIFF_CASES says how many pairs are tried (else CASES_USUAL), WEFT_DIFF_SEED with which seed; a failure names the seed of
  * its pair, which alone is tried again with WEFT_DIFF_CASES=1. */
+#include "chance.h"
 #include "diff_case.h"
 
 #include <setjmp.h>

@@ -1,4 +1,5 @@
 /* Jobs about files that are put: what is there, and what of it is new compared with what is remembered. */
+#include "chance.h"
 #include "io.h"
 #include "scratch.h"
 #include "work.h"
@@ -34,10 +35,7 @@ static int setup(void **state)
     scratch_make(&r->scratch);
     scratch_dir(&r->scratch, "bases");
     snprintf(r->bases, sizeof r->bases, "%s/bases", r->scratch.path);
-    for (size_t i = 0; i < SIZE; i++) {
-        x ^= x << 13, x ^= x >> 7, x ^= x << 17;
-        r->bytes[i] = (uint8_t)x;
-    }
+    random_fill(&x, r->bytes, SIZE);
     *state = r;
     return 0;
 }
