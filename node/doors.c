@@ -279,8 +279,8 @@ static void tell_stuck(struct doors *doors)
 static void look(void *arg)
 {
     struct doors *doors = arg;
+    read_all(doors); /* those that have ended need no look; new ones are no newer than `now` */
     uint64_t now = loop_now(), next = now + LOOK_EVERY;
-    read_all(doors); /* those that have ended need no look */
     for (size_t i = 0; i < DOORS_MAX && doors->count > 0; i++)
         if (doors->door[i].fd >= 0)
             look_at(doors, &doors->door[i], now, &next);
