@@ -40,6 +40,12 @@ static int add_frame(struct listing *l, const uint8_t *body, size_t n, struct fa
     }
 }
 
+static bool is_one_file(struct manifest *list)
+{
+    struct manifest_entry e;
+    return manifest_count(list) == 1 && manifest_get(list, 0, &e) == 0 && (e.err != 0 || e.entry.kind == ENTRY_FILE);
+}
+
 /* The list as a whole. */
 static int check(struct listing *l, struct fault *fault)
 {
@@ -50,6 +56,8 @@ static int check(struct listing *l, struct fault *fault)
     manifest_sums(rx->list, &sums);
     if (l->end.count != manifest_count(rx->list) || l->end.bytes != sums.bytes || !hash128_equal(&hash, &l->end.hash))
         return fault_set(fault, ERR_VERIFY, "the sender's list of files is not what it says it is; nothing was written");
+    if (rx->r->file_only && !is_one_file(rx->list))
+        return fault_set(fault, ERR_VERIFY, "one file was to come, and something else is offered; nothing was written");
     rx->holes = l->end.holes;
     atomic_store(&rx->granted, sums.bytes - l->end.holes);
     if (rx->r->limit != 0 && sums.bytes - l->end.holes > rx->r->limit)

@@ -55,6 +55,7 @@ static int take_them(struct literals_demand *l, struct fault *fault)
     t->at_fd = true;
     t->dest_fd = gather_dir(o->gather);
     t->policy = IF_EXISTS_OVERWRITE;
+    t->file_only = true;
     t->limit = l->wanted.bytes;
     t->owner = l;
     t->done = taken;

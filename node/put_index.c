@@ -77,6 +77,7 @@ static struct put_taking *taking_new(struct put *p, const struct msg_index_ok *o
     take->top = t->top;
     take->key = t->key;
     take->policy = IF_EXISTS_OVERWRITE;
+    take->file_only = true;
     take->limit = ok->bytes;
     take->owner = t;
     take->done = index_taken;

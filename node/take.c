@@ -159,6 +159,7 @@ static void fill_in(struct take *t, struct receive *r)
     r->key = t->key;
     r->policy = t->policy;
     r->dry_run = t->dry_run;
+    r->file_only = t->file_only;
     r->limit = t->limit;
     r->listen = !t->swapped;
     r->owner = t;

@@ -22,6 +22,7 @@ struct take {
     int dest_fd;
     enum if_exists policy;
     bool dry_run;
+    bool file_only;
     uint64_t limit;
     void *owner;
     void (*item)(struct take *t, const char *path, const struct fault *fault); /* may be NULL */

@@ -51,6 +51,7 @@ struct receive {
     enum if_exists policy;
     bool dry_run;   /* the manifest only: nothing is written */
     bool listen;    /* false: the sender is to listen, we dial (see reception_info) */
+    bool file_only; /* it must be a single regular file, else ERR_VERIFY and nothing is written */
     uint64_t limit; /* content bytes at most; 0: as many as there is room for at dest */
     void *owner;
     void (*ready)(struct receive *r);

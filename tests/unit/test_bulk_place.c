@@ -302,6 +302,21 @@ static void what_could_not_be_placed_is_not_told(void **state)
     pair_free(&x.p);
 }
 
+/* Whoever wants a file is not given a folder, whatever is in it. */
+static void s8_a_folder_is_not_taken_for_a_file(void **state)
+{
+    struct placed x;
+    (void)state;
+    placed_make(&x);
+    write_sizes(&x);
+    x.p.r.file_only = true;
+    pair_run(&x.p);
+    assert_int_equal(x.p.r.fault.code, ERR_VERIFY);
+    assert_int_equal(x.told, 0);
+    assert_int_equal(scratch_count(&x.p.scratch, "dst"), 0);
+    pair_free(&x.p);
+}
+
 /* Something stands there only when the batch comes to it: that is refused late, and the next in line are told all the same. */
 static void get_in_the_way(struct pair *p)
 {
@@ -391,6 +406,7 @@ int main(void)
         cmocka_unit_test(more_than_a_batch_holds),
         cmocka_unit_test(what_an_earlier_attempt_left_is_told_too),
         cmocka_unit_test(what_could_not_be_placed_is_not_told),
+        cmocka_unit_test(s8_a_folder_is_not_taken_for_a_file),
         cmocka_unit_test(what_is_refused_late_is_not_told),
         cmocka_unit_test(the_token_of_a_single_file_is_what_this_machine_says),
         cmocka_unit_test(no_token_of_what_is_not_in_its_place),
