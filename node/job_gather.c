@@ -16,6 +16,8 @@ static int open_file(struct open_job *job)
     struct root root;
     struct fault *fault = &job->job.fault;
     job->source.fd = job->site.dir_fd = -1;
+    if (!job->write && !job->path[0])
+        return fault_set(fault, ERR_REFUSED, "a folder cannot be read as a file");
     int err = root_open_shared(job->root, &root, fault);
     if (err)
         return err;

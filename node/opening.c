@@ -292,11 +292,12 @@ static bool has_place(const struct opening *o, const struct site *place)
            site_same(&o->site, place);
 }
 
-static enum place_verdict taken_by(const struct demand *d, const struct peer *peer, const char *shown, struct fault *fault)
+static enum place_verdict taken_by(const struct demand *d, const struct peer *peer, const struct site *place,
+                                   struct fault *fault)
 {
     char label[NAME_MAX_BYTES + 1];
     peer_label(peer, label);
-    fault_set(fault, ERR_LOCKED, "'%s' is being updated by %s; try again when that is done", path_text(shown).s,
+    fault_set(fault, ERR_LOCKED, "'%s' is being updated by %s; try again when that is done", path_text(place->leaf).s,
               peer == d->peer ? "you already" : label);
     return PLACE_TAKEN;
 }
@@ -312,12 +313,12 @@ enum place_verdict place_look(const struct demand *d, const struct site *place, 
     if (o && o->state.now == OPENING_OPEN && o->peer == d->peer && o->link != d->link)
         opening_end(o, &anew); /* which is then not open any more, and not gone yet */
     if (o)
-        return o->state.now == OPENING_OPEN ? taken_by(d, o->peer, d->opening->shown, fault) : PLACE_LEAVING;
+        return o->state.now == OPENING_OPEN ? taken_by(d, o->peer, place, fault) : PLACE_LEAVING;
     while (e && (e == d || !e->place || e->wait != WAIT_NOT || !site_same(e->place, place)))
         e = e->next;
     if (e && !e->why.code && e->peer == d->peer && e->link != d->link)
         demand_stop(e, &anew);
     if (e)
-        return e->why.code ? PLACE_LEAVING : taken_by(d, e->peer, e->opening->shown, fault);
+        return e->why.code ? PLACE_LEAVING : taken_by(d, e->peer, place, fault);
     return PLACE_FREE;
 }

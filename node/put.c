@@ -65,8 +65,8 @@ static void put_finish(struct put *p)
     struct fault fault = p->last;
     put_count(p);
     if (!fault.code && p->sum.failed > 0)
-        fault_set(&fault, ERR_PARTIAL, "%llu item%s could not be put, each named above; the rest is there",
-                  (unsigned long long)p->sum.failed, p->sum.failed == 1 ? "" : "s");
+        fault_set(&fault, ERR_PARTIAL, "%llu item%s could not be put, each named above%s", (unsigned long long)p->sum.failed,
+                  p->sum.failed == 1 ? "" : "s", p->sum.files > 0 ? "; the rest is there" : "");
     if (p->lost > 0 && p->lost < p->sources)
         fault.code = ERR_PARTIAL;
     struct row *row = put_sums_row(p, fault.code ? "summary" : "done");

@@ -125,6 +125,12 @@ static void whole_done(struct put *p, const struct msg *m)
     struct file_state there = f->state;
     there.token = ok->token;
     put_count_whole(p, ok);
+    if (ok->files + ok->present + ok->skipped + ok->failed == 0) {
+        struct fault fault;
+        fault_set(&fault, ERR_VERIFY, "the peer does not say what became of it");
+        put_file_over(p, &fault);
+        return;
+    }
     if (ok->failed == 0)
         put_tell_file(p, &(struct put_told){.path = f->path,
                                             .at = &f->at,

@@ -62,6 +62,12 @@ static void update_done(struct put *p, uint64_t sent)
 
 static void committed(struct put *p, const struct msg *m)
 {
+    struct fault fault;
+    if (m->commit_ok.state.size != p->file.diff->job.diff.regions.end) {
+        fault_set(&fault, ERR_VERIFY, "the peer says of another file that it stands there now");
+        put_file_over(p, &fault);
+        return;
+    }
     put_count(p);
     put_remember(p, &m->commit_ok.state);
     update_done(p, p->sum.sent - p->file.sent_before);
