@@ -152,9 +152,10 @@ static void put_look(const struct demand *d, struct msg_progress *progress)
 {
     const struct put_demand *p = (const struct put_demand *)d;
     const struct receive *r = p->take ? p->take->receive : NULL;
-    progress->phase = r && r->progress.phase == TRANSFER_FINISHING ? PROGRESS_FINISH : PROGRESS_SEND;
     progress->done = r ? r->progress.bytes_done : 0;
     progress->total = r ? r->progress.bytes_total : 0;
+    bool all = progress->total > 0 && progress->done >= progress->total; /* what is left is to make it durable, and place it */
+    progress->phase = r && (all || r->progress.phase == TRANSFER_FINISHING) ? PROGRESS_FINISH : PROGRESS_SEND;
 }
 
 /* ---- the request */

@@ -216,6 +216,8 @@ static void on_row(void *arg, const struct row *row)
         t->files = row_get_int(row, "files", -1);
         t->wire = row_get_int(row, "bytes_wire", -1);
         snprintf(t->route, sizeof t->route, "%s", row_get_text(row, "route", ""));
+    } else if (strcmp(kind, "progress") == 0) {
+        snprintf(t->phase, sizeof t->phase, "%s", row_get_text(row, "phase", ""));
     } else if (strcmp(kind, "error") == 0) {
         snprintf(t->code, sizeof t->code, "%s", row_get_text(row, "code", ""));
         snprintf(t->text, sizeof t->text, "%s", row_get_text(row, "text", ""));
@@ -226,7 +228,7 @@ static void on_row(void *arg, const struct row *row)
 void start_put(struct puts *t, struct row *row)
 {
     t->over = false;
-    t->code[0] = t->text[0] = t->route[0] = '\0';
+    t->code[0] = t->text[0] = t->route[0] = t->phase[0] = '\0';
     t->sent = t->files = t->wire = -1;
     if (!t->program)
         t->program = world_program(t->w, ANNA, on_row, t);

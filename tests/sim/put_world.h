@@ -17,7 +17,7 @@ struct puts {
     /* a put that is running, or is over */
     struct program *program;
     bool over;
-    char code[32], text[512], route[128];
+    char code[32], text[512], route[128], phase[16]; /* the last one that was told */
     int64_t sent, files, wire;
 };
 

@@ -388,6 +388,21 @@ static void p38_a_whole_file_resumes(void **state)
     assert_true(t->sent < 5 * SIZE);
 }
 
+static void what_is_sent_and_not_safe_yet_is_told(void **state)
+{
+    struct puts *t = *state;
+    make_file(t, ANNA, "a.bin", 2 * SIZE, 43);
+    world_rate(t->w, SIZE);
+    world_slow_disks(t->w, 5 * SECOND);
+    start_put(t, put_row(t, "a.bin", NULL, "hugo:docs/a.bin"));
+    run_for(t, SECOND);
+    assert_string_equal(t->phase, "send");
+    run_for(t, 3 * SECOND);
+    assert_string_equal(t->phase, "finish");
+    until_put_over(t, 10 * SECOND);
+    assert_went_well(t);
+}
+
 static void a_peer_that_stays_away_is_told_and_what_came_resumes(void **state)
 {
     struct puts *t = *state;
@@ -548,6 +563,7 @@ int main(void)
         TEST(p33_a_source_that_changes_before_its_literals_go),
         TEST(p38_a_link_lost_at_any_step_is_found_again),
         TEST(p38_a_whole_file_resumes),
+        TEST(what_is_sent_and_not_safe_yet_is_told),
         TEST(a_peer_that_stays_away_is_told_and_what_came_resumes),
         TEST(p38_a_peer_that_crashes_and_comes_back),
         TEST(p38_its_own_node_crashes_and_the_same_command_resumes),

@@ -65,6 +65,8 @@ void world_firewall(struct world *w, size_t node, bool closed);
 void world_loss(struct world *w, unsigned thousandths);
 /* Bytes a second of each transfer from now on. */
 void world_rate(struct world *w, uint64_t bytes_per_s);
+/* How long it takes to make what came durable; 0 as it comes. */
+void world_slow_disks(struct world *w, uint64_t ns);
 /* Delivers a datagram of any bytes to a node. */
 void world_inject(struct world *w, size_t node, const void *bytes, size_t n);
 

@@ -98,7 +98,8 @@ struct sim_node {
 struct world {
     uint64_t now, seq, rng, trace, events, messages, clients;
     unsigned loss;
-    uint64_t rate; /* of a transfer */
+    uint64_t rate;    /* of a transfer */
+    uint64_t placing; /* ns, see world_slow_disks */
     struct event **heap;
     size_t count, cap;
     struct sim_node *nodes[WORLD_NODES_MAX];

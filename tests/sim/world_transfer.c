@@ -181,10 +181,15 @@ void world_rate(struct world *w, uint64_t bytes_per_s)
     w->rate = bytes_per_s;
 }
 
+void world_slow_disks(struct world *w, uint64_t ns)
+{
+    w->placing = ns;
+}
+
 static void finish(struct sim_transfer *t)
 {
     if (!t->pending)
-        later(t, WORLD_DELAY, is_done);
+        later(t, WORLD_DELAY + (t->r ? t->node->world->placing : 0), is_done);
 }
 
 static void tick(void *data)
