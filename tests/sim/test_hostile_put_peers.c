@@ -126,9 +126,16 @@ static void elsewhere(struct msg *m)
 
 static void any_state(struct msg *m)
 {
+    uint64_t size = m->commit_ok.state.size;
     memset(&m->commit_ok.state, 0x7f, sizeof m->commit_ok.state);
+    m->commit_ok.state.size = size;
     m->commit_ok.state.mtime_ns = 0;
     m->commit_ok.state.mode = 0777;
+}
+
+static void other_size(struct msg *m)
+{
+    m->commit_ok.state.size++;
 }
 
 static void s53_limits_are_kept_to_whatever_they_are(void **state)
@@ -173,6 +180,16 @@ static void a_state_that_is_none(void **state)
     struct puts *t = *state;
     comes_right(t, MSG_COMMIT_OK, any_state, 1);
     edit_file(t, ANNA, "a.bin", 1, 1); /* the base fits nothing */
+    put(t, "a.bin", "hugo:docs/a.bin");
+    assert_same(t, "a.bin", "docs/a.bin");
+}
+
+static void a_file_of_another_size_is_not_what_was_put(void **state)
+{
+    struct puts *t = *state;
+    struct liar l = {MSG_COMMIT_OK, other_size, 1, 0};
+    update(t, &l);
+    assert_string_equal(t->code, "verify");
     put(t, "a.bin", "hugo:docs/a.bin");
     assert_same(t, "a.bin", "docs/a.bin");
 }
@@ -234,6 +251,7 @@ int main(void)
         TEST(literals_that_did_not_come),
         TEST(gathers_that_are_not_taken),
         TEST(a_state_that_is_none),
+        TEST(a_file_of_another_size_is_not_what_was_put),
         TEST(everything_is_a_folder),
         TEST(answers_of_any_bytes),
     };
