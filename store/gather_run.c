@@ -1,7 +1,8 @@
-/* A part of a gather: checked and given room before its first byte, then built by several threads. See gather.h.
+/* A part of a gather: checked and given room before its first byte, then built. See gather.h.
  *
- * What is built is cut where blocks of its hash (file_hash.h) end, and each thread hashes its own part: so a large file takes
- * as long as a core needs for a part of it, and its hash is that of one thread. */
+ * What shares its blocks is cut where blocks of its hash (file_hash.h) end, and several threads hash a part each: so a large
+ * file takes as long as a core needs for a part of it, and its hash is that of one thread. Bytes that are copied are written by
+ * one: a file system lets only one at a time write to a file, and others would wait for it at full speed. */
 #include "gather_internal.h"
 #include "io.h"
 
@@ -128,10 +129,10 @@ static void *work(void *arg)
     return NULL;
 }
 
-static unsigned threads_for(uint64_t bytes)
+static unsigned threads_for(const struct build *b)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    uint64_t n = bytes / PART_MIN;
+    uint64_t n = b->clones ? (b->regions->end - b->regions->start) / PART_MIN : 1;
     n = n < THREADS_MAX ? n : THREADS_MAX;
     return n <= 1 || cores <= 1 ? 1 : n < (uint64_t)cores ? (unsigned)n : (unsigned)cores;
 }
@@ -192,7 +193,7 @@ static int build_all(const struct build *b, struct fault *fault)
 {
     struct worker w[THREADS_MAX] = {0};
     const char *leaf = b->g->site->leaf;
-    int rc = build_by(b, w, threads_for(b->regions->end - b->regions->start));
+    int rc = build_by(b, w, threads_for(b));
     switch (rc) {
     case 0: return b->source ? source_changed(b->source, fault) : 0;
     case ERR_CANCELLED: return fault_set(fault, rc, "building '%s' was cancelled", path_text(leaf).s);

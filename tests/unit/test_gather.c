@@ -190,42 +190,6 @@ static void any_regions_in_any_parts_make_what_they_say(void **state)
 
 /* ---- by several threads */
 
-/* Copies of everything, and behind each a hole of a size that no block has. */
-#define LARGE_COPIES 40
-#define LARGE_HOLE (7ull * 1000 * 1000)
-
-static void add_large(struct gathering *w)
-{
-    for (unsigned i = 0; i < LARGE_COPIES; i++) {
-        file_hash_bytes(&w->hash, w->old + i, w->old_size - i);
-        file_hash_hole(&w->hash, LARGE_HOLE - i);
-        assert_int_equal(regions_add(&w->regions, REGION_COPY, i, w->old_size - i, UINT32_MAX), 0);
-        assert_int_equal(regions_add(&w->regions, REGION_HOLE, 0, LARGE_HOLE - i, UINT32_MAX), 0);
-    }
-}
-
-static void gather_6_a_large_file_is_the_same_by_however_many_threads(void **state)
-{
-    struct gathering *w = *state;
-    uint8_t *got = malloc(w->old_size);
-    gathering_open(w);
-    add_large(w);
-    add_large(w);
-    w->model_size = w->regions.end; /* some 580 MB */
-    assert_int_equal(gathering_run(w), 0);
-    assert_int_equal(w->watch.done, w->model_size);
-    assert_int_equal(gathering_commit(w), 0); /* which compares the hash of this thread with theirs */
-    int fd = open(scratch_at(&w->scratch, "d/f").s, O_RDONLY | O_CLOEXEC);
-    for (unsigned i = 0, at = 0; i < 2 * LARGE_COPIES; i++) {
-        unsigned from = i % LARGE_COPIES;
-        assert_int_equal(pread(fd, got, w->old_size - from, at), w->old_size - from);
-        assert_memory_equal(got, w->old + from, w->old_size - from);
-        at += (unsigned)(w->old_size - from + LARGE_HOLE - from);
-    }
-    close(fd);
-    free(got);
-}
-
 /* ---- what is refused */
 
 /* Refused, and with no byte built: after that the gather is of no more use, and d/f is as it was. */
@@ -597,7 +561,6 @@ int main(void)
         TEST(p32_holes_stay_holes),
         TEST(p32_a_tebibyte_of_nothing_takes_no_time),
         TEST(any_regions_in_any_parts_make_what_they_say),
-        TEST(gather_6_a_large_file_is_the_same_by_however_many_threads),
         TEST(p41_s53_wrong_regions_are_refused_before_any_byte),
         TEST(s59_results_of_eight_exbibytes_are_refused),
         TEST(p41_copies_need_a_source_and_literals_their_bytes),

@@ -210,6 +210,44 @@ static void gather_7_what_is_shared_is_each_ones_own(void **state)
     assert_int_equal(shared_bytes(w), 2 * MIB - 4096);
 }
 
+/* Copies of everything, and behind each a hole of a size that no block has. */
+#define LARGE_COPIES 40
+#define LARGE_HOLE (7ull * 1000 * 1000)
+
+static void add_large(struct gathering *w)
+{
+    for (unsigned i = 0; i < LARGE_COPIES; i++) {
+        file_hash_bytes(&w->hash, w->old + i, w->old_size - i);
+        file_hash_hole(&w->hash, LARGE_HOLE - i);
+        assert_int_equal(regions_add(&w->regions, REGION_COPY, i, w->old_size - i, UINT32_MAX), 0);
+        assert_int_equal(regions_add(&w->regions, REGION_HOLE, 0, LARGE_HOLE - i, UINT32_MAX), 0);
+    }
+}
+
+static void gather_6_a_large_file_is_the_same_by_however_many_threads(void **state)
+{
+    struct gathering *w = *state;
+    SKIP_UNLESS(mount_xfs(w), "xfs (root, mkfs.xfs and a loop device are needed)");
+    uint8_t *got = malloc(w->old_size);
+    scratch_write(&w->scratch, "d/f", w->old, w->old_size);
+    gathering_open(w);
+    add_large(w);
+    add_large(w);
+    w->model_size = w->regions.end; /* some 580 MB */
+    assert_int_equal(gathering_run(w), 0);
+    assert_int_equal(w->watch.done, w->model_size);
+    assert_int_equal(gathering_commit(w), 0); /* which compares the hash of this thread with theirs */
+    int fd = open(scratch_at(&w->scratch, "d/f").s, O_RDONLY | O_CLOEXEC);
+    for (unsigned i = 0, at = 0; i < 2 * LARGE_COPIES; i++) {
+        unsigned from = i % LARGE_COPIES;
+        assert_int_equal(pread(fd, got, w->old_size - from, at), w->old_size - from);
+        assert_memory_equal(got, w->old + from, w->old_size - from);
+        at += (unsigned)(w->old_size - from + LARGE_HOLE - from);
+    }
+    close(fd);
+    free(got);
+}
+
 static void p41_on_xfs_any_regions_make_what_they_say(void **state)
 {
     struct gathering *w = *state;
@@ -376,6 +414,7 @@ int main(void)
         TEST(p35_an_immutable_file_is_told_at_once),
         TEST(gather_7_on_xfs_blocks_are_shared_and_edges_copied),
         TEST(gather_7_what_is_shared_is_each_ones_own),
+        TEST(gather_6_a_large_file_is_the_same_by_however_many_threads),
         TEST(p41_on_xfs_any_regions_make_what_they_say),
         TEST(s14_a_link_in_the_path_is_refused),
         TEST(s14_a_folder_swapped_for_a_link_takes_its_file_with_it),
