@@ -10,6 +10,7 @@
 #include "hash128.h"
 #include "io.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +47,26 @@ static uint64_t get_big(const uint8_t *at, size_t n)
         v = v << 8 | at[i];
     }
     return v;
+}
+
+/* Segments are many. */
+static uint8_t *put_segment(uint8_t *at, uint16_t length, uint64_t value)
+{
+    uint16_t l = htobe16(length);
+    uint64_t v = htobe64(value);
+    memcpy(at, &l, sizeof l);
+    memcpy(at + sizeof l, &v, sizeof v);
+    return at + SEGMENT_BYTES;
+}
+
+static void get_segment(const uint8_t *at, uint64_t *length, uint64_t *value)
+{
+    uint16_t l;
+    uint64_t v;
+    memcpy(&l, at, sizeof l);
+    memcpy(&v, at + sizeof l, sizeof v);
+    *length = be16toh(l);
+    *value = be64toh(v);
 }
 
 static int passage_new(int fd, struct passage **out)
@@ -104,7 +125,7 @@ static int write_all(const struct anchors *a, struct passage *p)
     for (uint64_t i = 0; rc == 0 && i < a->count;) {
         size_t n = piece_of(i, a->count);
         for (at = p->piece; at < p->piece + n * SEGMENT_BYTES; i++) {
-            at = put_big(put_big(at, a->length[i], 2), a->value[i], 8);
+            at = put_segment(at, a->length[i], a->value[i]);
         }
         rc = put_piece(p, n * SEGMENT_BYTES);
     }
@@ -166,7 +187,8 @@ static int read_segments(struct passage *p, uint64_t count, struct anchors *a)
         size_t n = piece_of(a->count, count);
         rc = get_piece(p, n * SEGMENT_BYTES);
         for (const uint8_t *at = p->piece; rc == 0 && at < p->piece + n * SEGMENT_BYTES; at += SEGMENT_BYTES) {
-            uint64_t length = get_big(at, 2), value = get_big(at + 2, 8);
+            uint64_t length, value;
+            get_segment(at, &length, &value);
             rc = fits(a, length, value) ? anchors_push(a, (uint16_t)length, value) : ERR_DAMAGED;
         }
     }
