@@ -7,11 +7,18 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#define XXH_STATIC_LINKING_ONLY /* for XXH3_generateSecret_fromSeed, which the library has since 0.8.1 */
+#ifdef __x86_64__
+#include <xxh_x86dispatch.h> /* xxhash.h, with the widest instructions that the processor has */
+#else
 #include <xxhash.h>
+#endif
 
 #define GEAR_BELOW (1ull << 56) /* one place of 256 is an anchor: 256 bytes on average behind SEGMENT_MIN */
 #define HOLE_MAX (UINT64_MAX >> 1)
+#define LONG_BYTES 240 /* longer ones are hashed by a secret that the seed yields */
 
+_Static_assert(sizeof((struct anchors *)0)->secret == XXH3_SECRET_DEFAULT_SIZE, "room for XXH3's secret");
 _Static_assert(SEGMENT_MIN >= GEAR_BYTES, "a segment's end is chosen by its own bytes");
 _Static_assert(SEGMENTS_MAX < UINT32_MAX, "the finder numbers segments in 32 bits");
 
@@ -30,6 +37,7 @@ int anchors_new(uint64_t seed, struct anchors **out)
         return ERR_NOMEM;
     }
     a->seed = seed;
+    XXH3_generateSecret_fromSeed(a->secret, seed);
     for (uint64_t i = 0; i < 256; i++) {
         a->gear[i] = mixed(seed + (i + 1) * 0x9e3779b97f4a7c15);
     }
@@ -96,9 +104,11 @@ int anchors_push(struct anchors *a, uint16_t length, uint64_t value)
     return 0;
 }
 
+/* What XXH3_64bits_withSeed says, which would make the secret anew each time. */
 uint64_t anchors_hash(const struct anchors *a, const void *bytes, size_t n)
 {
-    return XXH3_64bits_withSeed(bytes, n, a->seed);
+    return n > LONG_BYTES ? XXH3_64bits_withSecret(bytes, n, a->secret, sizeof a->secret)
+                          : XXH3_64bits_withSeed(bytes, n, a->seed);
 }
 
 static int push_bytes(struct anchors *a, const uint8_t *bytes, size_t n)
@@ -347,10 +357,16 @@ static struct segment segment_from(const struct anchors *a, uint64_t number, uin
 
 bool anchors_next(const struct anchors *a, struct segment *s)
 {
-    if (s->number + 1 >= a->count) {
+    uint64_t number = s->number + 1;
+    if (number >= a->count) {
         return false;
     }
-    *s = segment_from(a, s->number + 1, s->offset + s->length);
+    uint64_t length = a->length[number], value = a->value[number];
+    s->number = number;
+    s->offset += s->length;
+    s->hole = length == 0;
+    s->length = length ? length : value;
+    s->hash = length ? value : 0;
     return true;
 }
 

@@ -13,8 +13,9 @@
 
 struct anchors {
     uint64_t seed;
-    uint64_t size;  /* of what was fed */
-    uint64_t ended; /* of what is segments already */
+    uint8_t secret[192]; /* that XXH3 makes of it */
+    uint64_t size;       /* of what was fed */
+    uint64_t ended;      /* of what is segments already */
     uint64_t count, room;
     uint64_t *value;
     uint16_t *length;
