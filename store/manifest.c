@@ -138,6 +138,19 @@ static int window_copy(struct window *w, uint64_t offset, size_t n, void *out)
     return rc ? rc : got == n ? 0 : ERR_DAMAGED;
 }
 
+/* Lets `other` see the same file of so many bytes. What the window holds all of need not be written: a short list is kept also
+ * where the disk is full. */
+static int window_share(struct window *w, uint64_t bytes, struct window *other)
+{
+    other->fd = w->fd;
+    if (w->start > 0 || w->len < bytes) {
+        return window_flush(w);
+    }
+    memcpy(other->bytes, w->bytes, w->len);
+    other->len = other->clean = w->len;
+    return 0;
+}
+
 /* ---- life */
 
 int manifest_new(const char *dir, struct manifest **m, struct fault *fault)
@@ -168,21 +181,21 @@ void manifest_free(struct manifest *m)
 
 int manifest_reader(struct manifest *m, struct manifest **reader, struct fault *fault)
 {
-    int rc = window_flush(&m->facts);
-    rc = rc ? rc : window_flush(&m->text);
-    if (rc) {
-        return fault_errno(fault, errno, "cannot write the list of files");
-    }
     struct manifest *new = calloc(1, sizeof *new);
     if (!new) {
         return fault_set(fault, ERR_NOMEM, "no memory for the list of files");
+    }
+    int rc = window_share(&m->facts, m->count * (uint64_t)sizeof(struct fact), &new->facts);
+    rc = rc ? rc : window_share(&m->text, m->text_len, &new->text);
+    if (rc) {
+        rc = fault_errno(fault, errno, "cannot write the list of files");
+        free(new);
+        return rc;
     }
     new->count = m->count;
     new->text_len = m->text_len;
     new->sums = m->sums;
     new->borrowed = true;
-    new->facts.fd = m->facts.fd;
-    new->text.fd = m->text.fd;
     *reader = new;
     return 0;
 }

@@ -4,11 +4,13 @@
 #include "scratch.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -313,6 +315,26 @@ static void readers_see_the_same_on_their_own(void **state)
     manifest_free(NULL);
 }
 
+static void p20_a_short_list_needs_no_room(void **state)
+{
+    struct world *w = *state;
+    struct manifest *reader;
+    struct rlimit none = {0}, before;
+    add_dir(w, 0, "top");
+    add_file(w, 1, "a");
+    add_file(w, 1, "b");
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    none.rlim_max = before.rlim_max;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+    int err = manifest_reader(w->m, &reader, NULL);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_equal(err, 0);
+    assert_path(reader, 2, "b");
+    assert_path(reader, 1, "a");
+    manifest_free(reader);
+}
+
 static void a_folder_that_cannot_be_written_is_told(void **state)
 {
     struct world *w = *state;
@@ -336,6 +358,7 @@ int main(void)
         TEST(p26_depth_ends_at_the_limit),
         TEST(p34_a_million_entries_take_no_more_memory),
         TEST(readers_see_the_same_on_their_own),
+        TEST(p20_a_short_list_needs_no_room),
         TEST(a_folder_that_cannot_be_written_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
