@@ -10,6 +10,7 @@
 #include <xxhash.h>
 
 #define NONE UINT32_MAX
+#define AT_ONCE 32
 
 struct finder {
     const struct anchors *a;
@@ -40,17 +41,32 @@ static bool worth_finding(const struct anchors *a, uint64_t i)
     return a->length[i] != 0 && !again; /* of a run the first one leads to the others */
 }
 
+static void enter(struct finder *f, uint64_t i, uint64_t k)
+{
+    uint32_t *head = &f->head[k & f->mask];
+    f->next[i] = *head;
+    *head = (uint32_t)i;
+    *byte_of(f, k) |= bit_of(k);
+}
+
+/* Some at a time: what they need of the table is on its way while the keys of others are made. */
 static void fill(struct finder *f)
 {
+    uint64_t k[AT_ONCE];
     memset(f->head, 0xff, (f->mask + 1) * sizeof *f->head);
-    for (uint64_t i = f->a->count; i-- > 0;) {
-        if (worth_finding(f->a, i)) {
-            uint64_t k = keyed(f, f->a->value[i]);
-            uint32_t *head = &f->head[k & f->mask];
-            f->next[i] = *head;
-            *head = (uint32_t)i;
-            *byte_of(f, k) |= bit_of(k);
+    for (uint64_t i = f->a->count; i > 0;) {
+        uint64_t n = i < AT_ONCE ? i : AT_ONCE;
+        for (uint64_t j = 0; j < n; j++) {
+            k[j] = keyed(f, f->a->value[i - 1 - j]);
+            __builtin_prefetch(&f->head[k[j] & f->mask], 1);
+            __builtin_prefetch(byte_of(f, k[j]), 1);
         }
+        for (uint64_t j = 0; j < n; j++) {
+            if (worth_finding(f->a, i - 1 - j)) {
+                enter(f, i - 1 - j, k[j]);
+            }
+        }
+        i -= n;
     }
 }
 

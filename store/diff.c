@@ -44,7 +44,9 @@ int walk_look(struct walk *w, uint64_t offset, size_t want, const uint8_t **byte
     if (rc || seen <= w->hashed) {
         return rc;
     }
-    file_hash_bytes(&w->hash, w->fresh.bytes + (w->hashed - w->fresh.start), (size_t)(seen - w->hashed));
+    if (!w->hashing) {
+        file_hash_bytes(&w->hash, w->fresh.bytes + (w->hashed - w->fresh.start), (size_t)(seen - w->hashed));
+    }
     w->hashed = seen;
     if (w->d->done) {
         atomic_store_explicit(w->d->done, seen, memory_order_relaxed);
@@ -232,20 +234,20 @@ static int walk_hole(struct walk *w, uint64_t end)
 {
     uint64_t n = end - w->at;
     int rc = anchors_feed_hole(w->d->fresh_index, n);
-    file_hash_hole(&w->hash, n);
+    if (!w->hashing) {
+        file_hash_hole(&w->hash, n);
+    }
     rc = rc ? rc : say(w, REGION_HOLE, 0, n);
     w->at = w->indexed = w->hashed = end;
     return rc;
 }
 
-/* The next data from w->at on, at the end of the file if there is none. */
-static int next_data(const struct walk *w, uint64_t *data, uint64_t *end)
+int diff_next_data(const struct diff_file *f, uint64_t at, uint64_t *data, uint64_t *end)
 {
-    const struct diff_file *f = w->d->fresh;
-    *data = w->at;
+    *data = at;
     *end = f->size;
-    int rc = f->next_data ? f->next_data(f->arg, w->at, data, end) : 0;
-    if (*data < w->at || *end > f->size || *data > *end || (*data == *end && *data < f->size)) {
+    int rc = f->next_data ? f->next_data(f->arg, at, data, end) : 0;
+    if (*data < at || *end > f->size || *data > *end || (*data == *end && *data < f->size)) {
         return rc ? rc : ERR_CHANGED;
     }
     return rc;
@@ -256,12 +258,11 @@ static int walk_all(struct walk *w)
     int rc = 0;
     while (rc == 0 && w->at < w->d->fresh->size) {
         uint64_t data, end;
-        rc = next_data(w, &data, &end);
+        rc = diff_next_data(w->d->fresh, w->at, &data, &end);
         rc = rc ? rc : walk_hole(w, data);
         rc = rc ? rc : walk_data(w, end);
     }
     rc = rc ? rc : anchors_finish(w->d->fresh_index);
-    rc = rc ? rc : file_hash_sum(&w->hash, &w->d->hash);
     return rc ? rc : regions_simplify(&w->d->regions, DIFF_REGIONS_MAX, COPY_LEAST);
 }
 
@@ -289,7 +290,10 @@ int diff_run(struct diff *d)
     regions_init(&d->regions, 0, 0);
     d->fresh_index = NULL;
     int rc = walk_init(&w);
+    w.hashing = rc ? NULL : hashing_begin(d);
     rc = rc ? rc : walk_all(&w);
+    int hashed = w.hashing ? hashing_end(w.hashing, rc == 0, &d->hash) : rc ? 0 : file_hash_sum(&w.hash, &d->hash);
+    rc = rc ? rc : hashed;
     walk_fini(&w);
     if (rc) {
         diff_free(d);
