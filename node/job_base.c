@@ -61,14 +61,14 @@ static int forget(struct db *db, struct base_job *j)
     return 0;
 }
 
+/* Files first: on a full disk the database needs their room to write that they are no more. */
 static int clear(struct db *db, struct base_job *j)
 {
     int err = bases_sums(db, &j->sums, &j->job.fault);
     err = err == ERR_DAMAGED ? 0 : err; /* all the more */
-    err = err ? err : bases_clear(db, &j->job.fault);
     if (!err)
         base_files_sweep(j->dir, NULL, NULL);
-    return err;
+    return err ? err : bases_clear(db, &j->job.fault);
 }
 
 static bool is_known(void *arg, uint64_t number)
