@@ -44,9 +44,7 @@ int walk_look(struct walk *w, uint64_t offset, size_t want, const uint8_t **byte
     if (rc || seen <= w->hashed) {
         return rc;
     }
-    if (!w->hashing) {
-        file_hash_bytes(&w->hash, w->fresh.bytes + (w->hashed - w->fresh.start), (size_t)(seen - w->hashed));
-    }
+    file_hash_bytes(&w->hash, w->fresh.bytes + (w->hashed - w->fresh.start), (size_t)(seen - w->hashed));
     w->hashed = seen;
     if (w->d->done) {
         atomic_store_explicit(w->d->done, seen, memory_order_relaxed);
@@ -234,15 +232,14 @@ static int walk_hole(struct walk *w, uint64_t end)
 {
     uint64_t n = end - w->at;
     int rc = anchors_feed_hole(w->d->fresh_index, n);
-    if (!w->hashing) {
-        file_hash_hole(&w->hash, n);
-    }
+    file_hash_hole(&w->hash, n);
     rc = rc ? rc : say(w, REGION_HOLE, 0, n);
     w->at = w->indexed = w->hashed = end;
     return rc;
 }
 
-int diff_next_data(const struct diff_file *f, uint64_t at, uint64_t *data, uint64_t *end)
+/* The next data of a file from `at` on, at its end if there is none. */
+static int next_data(const struct diff_file *f, uint64_t at, uint64_t *data, uint64_t *end)
 {
     *data = at;
     *end = f->size;
@@ -258,7 +255,7 @@ static int walk_all(struct walk *w)
     int rc = 0;
     while (rc == 0 && w->at < w->d->fresh->size) {
         uint64_t data, end;
-        rc = diff_next_data(w->d->fresh, w->at, &data, &end);
+        rc = next_data(w->d->fresh, w->at, &data, &end);
         rc = rc ? rc : walk_hole(w, data);
         rc = rc ? rc : walk_data(w, end);
     }
@@ -290,10 +287,8 @@ int diff_run(struct diff *d)
     regions_init(&d->regions, 0, 0);
     d->fresh_index = NULL;
     int rc = walk_init(&w);
-    w.hashing = rc ? NULL : hashing_begin(d);
     rc = rc ? rc : walk_all(&w);
-    int hashed = w.hashing ? hashing_end(w.hashing, rc == 0, &d->hash) : rc ? 0 : file_hash_sum(&w.hash, &d->hash);
-    rc = rc ? rc : hashed;
+    rc = rc ? rc : file_hash_sum(&w.hash, &d->hash);
     walk_fini(&w);
     if (rc) {
         diff_free(d);

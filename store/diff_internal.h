@@ -1,5 +1,5 @@
 /* What the parts of the diff share: diff.c walks over the new file, diff_view.c has its bytes, diff_exact.c compares with old
- * bytes, diff_known.c with an old index alone; diff_hash.c hashes a large new file.
+ * bytes, diff_known.c with an old index alone.
  *
  * A walk is in step, and follows the old file as long as the new one is the same at one distance from it; or it is out of
  * step, and searches for the next place where that is so again.
@@ -33,7 +33,6 @@ struct walk {
     const struct anchors *index; /* of the old file, of our seed, or NULL */
     struct finder *finder;       /* in it; NULL until one is needed */
     struct file_hash hash;
-    struct hashing *hashing; /* NULL: it is hashed here, as it is seen */
     struct view fresh, old;
     uint64_t end; /* of the data at hand: a hole begins there, or nothing */
     uint64_t said, at, indexed, hashed;
@@ -61,14 +60,7 @@ int view_look(struct view *v, uint64_t offset, size_t want, uint64_t limit, cons
 /* Exactly n bytes, at most SEGMENT_MAX, from the window or read into scratch: the window stays. */
 int view_peek(const struct view *v, uint64_t offset, size_t n, uint8_t *scratch, const uint8_t **bytes);
 
-/* ---- diff_hash.c: a thread of its own for that. NULL where it is not worth it, or cannot be. */
-struct hashing *hashing_begin(const struct diff *d);
-/* Waits for it, or stops it when it is not `wanted` any more, and frees. */
-int hashing_end(struct hashing *h, bool wanted, struct hash128 *hash);
-
-/* ---- diff.c. The next data of a file from `at` on, at its end if there is none. ERR_CHANGED, or what the file says. */
-int diff_next_data(const struct diff_file *f, uint64_t at, uint64_t *data, uint64_t *end);
-/* Looks at the new file up to the end of the data at hand; what is seen first is hashed. */
+/* ---- diff.c. Looks at the new file up to the end of the data at hand; what is seen first is hashed. */
 int walk_look(struct walk *w, uint64_t offset, size_t want, const uint8_t **bytes, size_t *have);
 /* The next n bytes from w->at on, seen at `bytes`, are old ones. */
 int walk_copy(struct walk *w, const uint8_t *bytes, size_t n);
