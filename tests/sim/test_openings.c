@@ -519,20 +519,31 @@ static void who_is_not_trusted_any_more_has_nothing_open(void **state)
     world_free(w);
 }
 
+/* A fetch of literals and a put that stand still, an index that stands ready, and `a` open to be replaced and to be read. */
+struct much {
+    uint64_t token, d, s;
+};
+
+static struct much much_in_work(struct world *w, struct putter *p)
+{
+    write_file(w, ANNA, "a", OLD);
+    write_file(w, MALLORY, "mine", "hello");
+    strcpy(p->ready, "mine");
+    p->stalls = true;
+    struct much m = {.token = token_of(p, "a"), .d = putter_open(p, "a", true), .s = putter_open(p, "a", false)};
+    putter_say(p, literals_for(putter_open(p, "c", true), 5));
+    putter_say(p, put_into(putter_open(p, "", true), "d"));
+    putter_ask_for(p, index_of(m.s), MSG_INDEX_OK);
+    return m;
+}
+
 static void p20_a_node_that_stops_closes_all(void **state)
 {
     (void)state;
     struct world *w = putters_world(18);
     struct putter *p = putter_new(w, MALLORY);
-    write_file(w, ANNA, "a", OLD);
-    write_file(w, MALLORY, "mine", "hello");
-    strcpy(p->ready, "mine");
-    p->stalls = true;
-    uint64_t token = token_of(p, "a"), d = putter_open(p, "a", true), s = putter_open(p, "a", false);
-    putter_say(p, literals_for(putter_open(p, "c", true), 5));
-    putter_say(p, put_into(putter_open(p, "", true), "d"));
-    putter_ask_for(p, index_of(s), MSG_INDEX_OK);
-    putter_say(p, gather_copy(p, d, s, token, 0, 9));
+    struct much m = much_in_work(w, p);
+    putter_say(p, gather_copy(p, m.d, m.s, m.token, 0, 9));
     world_run(w, world_now(w) + 250000);
     core_stop(anna(w));
     assert_false(core_idle(anna(w)));
@@ -549,16 +560,9 @@ static void a_node_that_is_killed_leaves_nothing_in_memory(void **state)
     (void)state;
     struct world *w = putters_world(19);
     struct putter *p = putter_new(w, MALLORY);
-    write_file(w, ANNA, "a", OLD);
-    write_file(w, MALLORY, "mine", "hello");
-    strcpy(p->ready, "mine");
-    p->stalls = true;
-    uint64_t token = token_of(p, "a"), d = putter_open(p, "a", true), s = putter_open(p, "a", false);
-    putter_say(p, literals_for(putter_open(p, "c", true), 5));
-    putter_say(p, put_into(putter_open(p, "", true), "d"));
-    putter_ask_for(p, index_of(s), MSG_INDEX_OK);
-    putter_ask_for(p, gather_copy(p, d, s, token, 0, 9), MSG_GATHER_OK);
-    putter_say(p, commit_of(d, "the quick"));
+    struct much m = much_in_work(w, p);
+    putter_ask_for(p, gather_copy(p, m.d, m.s, m.token, 0, 9), MSG_GATHER_OK);
+    putter_say(p, commit_of(m.d, "the quick"));
     putter_say(p, file_of(p, "in", "e", true));
     world_run(w, world_now(w) + 250000);
     world_crash(w, ANNA);
